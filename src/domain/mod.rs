@@ -1,0 +1,20 @@
+//! What marketsync knows and decides. Pure: no clock, disk, network,
+//! environment or async; a test (`tests/it/architecture.rs`) holds it to that.
+//!
+//! The modules stand in reading order: each uses only those above it.
+
+pub mod item;
+pub mod source;
+pub mod canon;
+pub mod schema;
+pub mod tree;
+pub mod event;
+pub mod ledger;
+pub mod rules;
+pub mod manifest;
+pub mod seen;
+pub mod catalog;
+pub mod plan;
+pub mod delta;
+pub mod status;
+pub mod report;

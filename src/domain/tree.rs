@@ -1,0 +1,103 @@
+//! The files of one moment of a source, as the catalogue asks for them.
+
+use crate::domain::item::{BlobId, CommitId, RepoPath};
+
+/// The largest item file in bytes. The largest of the public catalogue has
+/// 161 KiB; a batch of 1 MiB must be able to hold one item.
+pub const MAX_ITEM_BYTES: u64 = 1024 * 1024;
+
+/// The largest image in bytes. The largest of the public catalogue has 48 KiB.
+pub const MAX_IMAGE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// The largest JSON Schema file in bytes. The largest of the public catalogue
+/// has 243 KB.
+pub const MAX_SCHEMA_BYTES: u64 = 2 * 1024 * 1024;
+
+/// The most files that are looked at below the source path. The public
+/// catalogue has 495 items.
+pub const MAX_FILES: usize = 100_000;
+
+/// What a path leads to once its symbolic links are followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A regular file.
+    File {
+        /// Names its bytes.
+        blob: BlobId,
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// Nothing is there.
+    Missing,
+    /// A folder.
+    Folder,
+    /// A link on the way leads out of the checkout.
+    Outside,
+    /// The links on the way form a loop, or are too many.
+    LinkLoop,
+    /// The path leads into a submodule, whose files are not in this
+    /// repository.
+    Submodule,
+    /// A FIFO, a device or a socket.
+    Special,
+    /// The commit has the file, but this clone lacks its bytes (a partial or
+    /// broken clone).
+    BytesMissing,
+}
+
+/// What a path leads to, and what that answer rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The path after all links, as far as it could be followed.
+    pub path: RepoPath,
+    /// What is there.
+    pub target: Target,
+    /// Every path that was looked at on the way: links and the target itself,
+    /// with what was found there (`None`: nothing). When one of them changes,
+    /// the answer may change.
+    pub visited: Vec<(RepoPath, Option<BlobId>)>,
+}
+
+/// A file below the source path that may be an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is, as walked (links not followed).
+    pub path: RepoPath,
+    /// The blob at that path; of a link its own, not its target's.
+    pub blob: BlobId,
+}
+
+/// Which files differ from the last reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Whether `present` lists every candidate below the source path. If so,
+    /// what it lacks is gone.
+    pub complete: bool,
+    /// Candidates that are there: all of them, or those that differ.
+    pub present: Vec<Entry>,
+    /// Paths that differ from the last reading and are no longer candidates,
+    /// and paths outside the source that an item names and that differ.
+    /// A changed link stands for everything below it.
+    pub touched: Vec<RepoPath>,
+    /// Names that cannot be read as a path: text for people, the bytes that
+    /// are not UTF-8 replaced.
+    pub unreadable: Vec<String>,
+}
+
+/// One moment of a source: a commit, or a directory that held still.
+///
+/// The two implementations are `edge::git` and `edge::directory`.
+pub trait Tree {
+    /// The source could not be read; no statement about any file.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// What was read.
+    fn commit(&self) -> &CommitId;
+
+    /// Where a path leads, following symbolic links inside the checkout only.
+    fn resolve(&mut self, path: &RepoPath) -> Result<Resolved, Self::Error>;
+
+    /// The bytes of a file that [`Tree::resolve`] found. The caller has
+    /// checked its size against a limit.
+    fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, Self::Error>;
+}

@@ -1,0 +1,4 @@
+//! marketsync keeps a Mia-Platform Marketplace in step with a git repository.
+#![expect(missing_docs, reason = "scaffold")]
+
+pub mod domain;
