@@ -1,4 +1,3 @@
 //! marketsync keeps a Mia-Platform Marketplace in step with a git repository.
-#![expect(missing_docs, reason = "scaffold")]
 
 pub mod domain;

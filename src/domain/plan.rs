@@ -1,1 +1,262 @@
-//! To be written.
+//! The decision table, and the limits that a plan must keep.
+//!
+//! Planning is pure and total: the same snapshot, ledger, looks and policy
+//! give the same plan, byte for byte. What is held is part of the plan and
+//! says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::canon::Generation;
+use crate::domain::catalog::Snapshot;
+use crate::domain::event::{Action, Change, Held, Hold, Reason};
+use crate::domain::item::{Digest, Item, ItemKey};
+use crate::domain::ledger::{CORRECTIONS_KEPT, Ledger, Row, circumstances};
+use crate::domain::rules;
+
+/// What a look at the marketplace showed of one item.
+///
+/// It holds the result of the comparison and not the document, so that a pass
+/// over every item needs no memory in proportion to them
+/// (`docs/decisions/0002-looks-not-documents.md`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Look {
+    /// Nobody looked.
+    #[default]
+    NotTaken,
+    /// Somebody looked and could not see. That is not "absent".
+    Failed {
+        /// What went wrong.
+        why: String,
+    },
+    /// The marketplace says that it has no such version.
+    Absent,
+    /// It is there, as the source wants it.
+    Agrees {
+        /// The marketplace's id, if it said one.
+        object_id: Option<String>,
+    },
+    /// It is there in another state. An item that the source no longer wants
+    /// differs, whatever it holds.
+    Differs {
+        /// The marketplace's id, if it said one.
+        object_id: Option<String>,
+        /// JSON pointers of the fields that differ.
+        fields: Vec<String>,
+    },
+}
+
+/// Every look of a pass.
+pub type Live = BTreeMap<ItemKey, Look>;
+
+/// Which keys a pass looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The wanted keys that the ledger lacks. If there are none, no request.
+    New,
+    /// Every wanted or recorded key.
+    All,
+}
+
+/// The keys that a pass of this scope looks at, in order.
+pub fn in_scope(scope: Scope, snapshot: &Snapshot, ledger: &Ledger) -> BTreeSet<ItemKey> {
+    let wanted = snapshot.items.keys();
+    match scope {
+        Scope::New => wanted.filter(|key| !ledger.rows.contains_key(key)).cloned().collect(),
+        Scope::All => wanted.chain(ledger.rows.keys()).cloned().collect(),
+    }
+}
+
+/// What is allowed to follow from the table.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Whether drift is put right, or only reported.
+    pub correct_drift: bool,
+    /// Whether items that left the source leave the marketplace.
+    pub prune: bool,
+    /// Whether an item that was rejected is tried again at once. If not, it
+    /// is tried again after [`REJECTED_AGAIN_AFTER`] or when its circumstances
+    /// change.
+    pub retry_rejected: bool,
+    /// The digest of schemas and credential, part of those circumstances.
+    pub setting: Digest,
+    /// The time of the pass.
+    pub now: Timestamp,
+}
+
+/// A rejected item is tried again after this time, because the marketplace may
+/// have changed its mind (`practice.md` §4).
+pub const REJECTED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Three corrections within this time make an item contested.
+pub const CONTEST_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// What to do, and what not to do and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The changes to make, in the order of their keys.
+    pub changes: Vec<Change>,
+    /// The changes not to make.
+    pub held: Vec<Held>,
+    /// How many items need nothing.
+    pub unchanged: usize,
+}
+
+impl Plan {
+    /// Whether the marketplace would be asked to change anything.
+    pub fn has_writes(&self) -> bool {
+        self.changes.iter().any(|change| change.action.is_write())
+    }
+}
+
+/// The decision table of `docs/architecture.md`: first match wins.
+fn decide(wanted: Option<&Item>, recorded: Option<&Row>, look: &Look) -> Option<(Action, Reason)> {
+    use {Action as A, Look as L, Reason as R};
+    match (wanted, recorded, look) {
+        (Some(_), None, L::NotTaken | L::Failed { .. }) => Some((A::Create, R::Unobserved)),
+        (Some(_), None, L::Absent) => Some((A::Create, R::New)),
+        (Some(_), None, L::Agrees { .. }) => Some((A::Adopt, R::AlreadyThere)),
+        (Some(_), None, L::Differs { .. }) => Some((A::Update, R::Differs)),
+        (Some(_), Some(_), L::Absent) => Some((A::Create, R::Missing)),
+        (Some(item), Some(row), _) if item.digest != row.digest => Some((A::Update, R::Edited)),
+        (Some(_), Some(_), L::Differs { .. }) => Some((A::Update, R::Drifted)),
+        (Some(_), Some(_), L::Agrees { .. } | L::NotTaken | L::Failed { .. }) => None,
+        (None, Some(_), L::Absent) => Some((A::Forget, R::Gone)),
+        (None, Some(_), _) => Some((A::Delete, R::Removed)),
+        (None, None, _) => None,
+    }
+}
+
+/// What a change rests on, for the rules that may hold it.
+struct Case<'a> {
+    change: &'a Change,
+    recorded: Option<&'a Row>,
+    look: &'a Look,
+    ledger: &'a Ledger,
+    snapshot: &'a Snapshot,
+}
+
+/// Why the policy does not make this change, if it does not.
+fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
+    let edited = match (&case.change.wanted, case.recorded) {
+        (Some(item), Some(row)) => item.digest != row.digest,
+        _ => false,
+    };
+    match (case.change.reason, case.look) {
+        (Reason::Unobserved, Look::Failed { why }) => return Some(Hold::Unobserved { why: why.clone() }),
+        (Reason::Unobserved, _) => return Some(Hold::Unobserved { why: "nobody looked".to_owned() }),
+        (Reason::Drifted | Reason::Missing, _) if !edited && !policy.correct_drift => {
+            return Some(Hold::DriftReported);
+        }
+        (Reason::Removed, _) if !policy.prune => return Some(Hold::PruneOff),
+        (Reason::Removed, _) if case.snapshot.is_broken() => return Some(Hold::BrokenSource),
+        _ => {}
+    }
+    let item = case.change.wanted.as_deref()?;
+    if let Some(row) = case.recorded {
+        if let Some(next) = rules::sealed(item, row, case.snapshot.versions_of(&item.key.item_id)) {
+            return Some(Hold::Immutable { next });
+        }
+        if matches!(case.change.reason, Reason::Drifted | Reason::Missing) && is_contested(row, policy.now) {
+            return Some(Hold::Contested);
+        }
+    }
+    let rejection = case.ledger.rejections.get(&item.key)?;
+    let still_stands = rejection.circumstances == circumstances(&item.digest, &policy.setting)
+        && policy.now.duration_since(rejection.at) < REJECTED_AGAIN_AFTER;
+    (still_stands && !policy.retry_rejected).then(|| Hold::Rejected { why: rejection.why.clone() })
+}
+
+fn is_contested(row: &Row, now: Timestamp) -> bool {
+    row.corrected.len() >= CORRECTIONS_KEPT
+        && row.corrected.iter().all(|at| now.duration_since(*at) < CONTEST_WINDOW)
+}
+
+/// What to do about every item that is wanted or recorded.
+pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) -> Plan {
+    let mut plan = Plan::default();
+    for key in in_scope(Scope::All, snapshot, ledger) {
+        let wanted = snapshot.items.get(&key);
+        let recorded = ledger.rows.get(&key);
+        let look = live.get(&key).unwrap_or(&Look::NotTaken);
+        let Some((action, reason)) = decide(wanted.map(AsRef::as_ref), recorded, look) else {
+            plan.unchanged += 1;
+            continue;
+        };
+        let (seen_id, fields) = match look {
+            Look::Agrees { object_id } => (object_id.clone(), Vec::new()),
+            Look::Differs { object_id, fields } => (object_id.clone(), fields.clone()),
+            Look::NotTaken | Look::Failed { .. } | Look::Absent => (None, Vec::new()),
+        };
+        let change = Change {
+            action,
+            reason,
+            wanted: wanted.cloned(),
+            from: recorded.map(|row| row.digest),
+            fields,
+            object_id: seen_id.or_else(|| recorded.and_then(|row| row.object_id.clone())),
+            key,
+        };
+        let case = Case { change: &change, recorded, look, ledger, snapshot };
+        match hold(&case, policy) {
+            Some(why) => plan.held.push(Held { change, why }),
+            None => plan.changes.push(change),
+        }
+    }
+    plan
+}
+
+/// What one pass may do at most. What is over a limit is held, with numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// How many deletions this commit may still make; see [`deletes_allowed`].
+    pub deletes: usize,
+    /// Whether the source holds no item: then nothing is deleted.
+    pub empty_source: bool,
+    /// The most updates of one pass, if limited.
+    pub updates: Option<usize>,
+    /// The API that the changes would go to, where that is known.
+    pub generation: Option<Generation>,
+}
+
+/// The most deletions of one commit that nobody has to allow: a tenth of what
+/// is recorded, at least one and never more than ten (`practice.md` §4).
+pub fn deletes_allowed(recorded: usize) -> usize {
+    const NEVER_MORE_THAN: usize = 10;
+    (recorded / 10).clamp(1, NEVER_MORE_THAN)
+}
+
+/// Moves what a limit forbids to `held`. A guard holds all changes of its kind
+/// or none: which of them are right, a person must say.
+#[must_use]
+pub fn check(plan: Plan, limits: &Limits) -> Plan {
+    let count = |action| plan.changes.iter().filter(|change| change.action == action).count();
+    let deletes = count(Action::Delete);
+    let updates = count(Action::Update);
+    let allowed_updates = limits.updates.unwrap_or(usize::MAX);
+    let verdict = |change: &Change| match change.action {
+        Action::Delete if limits.empty_source => Some(Hold::EmptySource),
+        Action::Delete if deletes > limits.deletes => {
+            Some(Hold::DeleteGuard { wanted: deletes, allowed: limits.deletes })
+        }
+        Action::Update if updates > allowed_updates => {
+            Some(Hold::UpdateGuard { wanted: updates, allowed: allowed_updates })
+        }
+        Action::Create | Action::Update if limits.generation == Some(Generation::Legacy) => {
+            let fields = change.wanted.as_ref().map(|item| item.not_on_legacy.clone()).unwrap_or_default();
+            (!fields.is_empty()).then_some(Hold::NotOnLegacy { fields })
+        }
+        _ => None,
+    };
+    let mut checked = Plan { changes: Vec::new(), held: plan.held, unchanged: plan.unchanged };
+    for change in plan.changes {
+        match verdict(&change) {
+            Some(why) => checked.held.push(Held { change, why }),
+            None => checked.changes.push(change),
+        }
+    }
+    checked.held.sort_by(|a, b| a.change.key.cmp(&b.change.key));
+    checked
+}
