@@ -1,9 +1,19 @@
 //! One file to one [`Item`], or to the problems that keep it from being one.
 
-use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::domain::item::{Item, Lifecycle};
-use crate::domain::tree::Tree;
+use serde_json::{Map, Value};
+
+use crate::domain::canon;
+use crate::domain::item::{BlobId, Digest, ImageSlot, Item, ItemId, ItemImage, ItemKey, ItemType, Lifecycle, RepoPath, Version};
+use crate::domain::pictures::{self, Fact};
+use crate::domain::rules;
+use crate::domain::schema::{self, CompiledFiles, Schemas, Violation, escape};
+use crate::domain::schema_files::{self, SchemaFiles};
+use crate::domain::seen::Reading;
+use crate::domain::source::{self, Format, Outline, Place, Problem, Severity, nearest};
+use crate::domain::tree::{MAX_ITEM_BYTES, Resolved, Tree, opened};
 
 /// How documents are made fit for their company, before they are hashed. The
 /// same for both generations of the API.
@@ -15,8 +25,400 @@ pub struct Tailoring {
     pub default_lifecycle: Lifecycle,
 }
 
-/// The document of an item as it is wanted: tailored, without `$schema`.
-pub fn document<T: Tree>(tree: &mut T, item: &Item, _tailoring: &Tailoring) -> Result<Value, T::Error> {
-    let _bytes = tree.bytes(&item.path, item.blob)?;
-    Ok(Value::Null)
+impl Tailoring {
+    /// The document as it is wanted: without `$schema`, with the tenant and
+    /// the lifecycle status filled in.
+    fn tailor(&self, mut document: Map<String, Value>) -> Map<String, Value> {
+        document.remove("$schema");
+        if let Some(tenant) = &self.set_tenant {
+            document.insert("tenantId".to_owned(), Value::from(tenant.as_str()));
+        }
+        document.entry("lifecycleStatus").or_insert_with(|| Value::from(self.default_lifecycle.as_str()));
+        document
+    }
+}
+
+/// What files are read against.
+pub struct Standards {
+    /// The schemas of every type.
+    pub schemas: Schemas,
+    /// How documents are made fit.
+    pub tailoring: Tailoring,
+    /// The company, if it is known: another `tenantId` deserves a look.
+    pub company: Option<String>,
+    /// Whether warnings are problems.
+    pub strict: bool,
+}
+
+impl Standards {
+    /// Changes when readings under these standards may differ from earlier
+    /// ones.
+    pub fn fingerprint(&self) -> Digest {
+        let text = format!(
+            "{}\n{}\n{:?}\n{:?}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            self.schemas.fingerprint(),
+            self.tailoring,
+            self.company,
+            self.strict
+        );
+        Digest::of(text.as_bytes())
+    }
+}
+
+/// The document of an item as it is wanted, read again.
+pub fn document<T: Tree>(tree: &mut T, item: &Item, tailoring: &Tailoring) -> Result<Value, T::Error> {
+    let bytes = tree.bytes(&item.path, item.blob)?;
+    let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
+    // The same bytes made a valid item before, so this is an object again.
+    Ok(match source::parse(&item.path, format, &bytes).value {
+        Some(Value::Object(document)) => Value::Object(tailoring.tailor(document)),
+        other => other.unwrap_or_default(),
+    })
+}
+
+/// Reads files, and keeps what many of them share: compiled schemas and facts
+/// about pictures.
+pub struct Reader<'a> {
+    standards: &'a Standards,
+    compiled: CompiledFiles,
+    pictures: HashMap<BlobId, Fact>,
+}
+
+/// One file on its way to an item.
+struct Draft<'a> {
+    path: &'a RepoPath,
+    outline: Outline<'a>,
+    document: Map<String, Value>,
+    problems: Vec<Problem>,
+    rests_on: Vec<(RepoPath, Option<BlobId>)>,
+}
+
+impl Draft<'_> {
+    fn problem(&mut self, pointer: &str, place: Place, message: impl Into<String>) -> &mut Problem {
+        let problem = self.outline.problem(self.path, pointer, place, message);
+        self.problems.push(problem);
+        // A slot was pushed one line above.
+        let last = self.problems.len() - 1;
+        &mut self.problems[last]
+    }
+
+    fn violation(&mut self, violation: Violation) {
+        let problem = self.problem(&violation.pointer, violation.place, violation.message);
+        problem.expected = violation.expected;
+        problem.found = violation.found;
+        problem.hint = violation.hint;
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.document.get(field).and_then(Value::as_str)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that holds files to these standards.
+    pub fn new(standards: &'a Standards) -> Self {
+        Self { standards, compiled: HashMap::new(), pictures: HashMap::new() }
+    }
+
+    /// Reads one file. Only the tree's own errors are errors; whatever is
+    /// wrong with the file is in the result.
+    pub fn read<T: Tree>(&mut self, tree: &mut T, path: &RepoPath, blob: BlobId) -> Result<Reading, T::Error> {
+        let resolved = tree.resolve(path)?;
+        let mut rests_on = others(&resolved, path);
+        let bytes = match opened(tree, &resolved, MAX_ITEM_BYTES)? {
+            Ok(bytes) => bytes,
+            Err(why) => return Ok(broken(blob, rests_on, Problem::of_file(path, why.message).hint(why.hint))),
+        };
+        let format = Format::of(path.file_name()).unwrap_or(Format::Json);
+        let parsed = source::parse(path, format, &bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let document = match parsed.value {
+            Some(Value::Object(document)) => document,
+            Some(_) => {
+                let problem = Outline::new(format, &text)
+                    .problem(path, "", Place::Value, "an item is an object, and this file holds something else")
+                    .hint("if this is not an item, exclude it with --exclude or .marketsyncignore");
+                return Ok(broken(blob, rests_on, problem));
+            }
+            None => return Ok(Reading { blob, rests_on, item: None, problems: parsed.problems }),
+        };
+        let mut draft = Draft {
+            path,
+            outline: Outline::new(format, &text),
+            document,
+            problems: parsed.problems,
+            rests_on: Vec::new(),
+        };
+        let item = self.examine(tree, &mut draft, blob)?;
+        rests_on.append(&mut draft.rests_on);
+        rests_on.sort();
+        rests_on.dedup();
+        if self.standards.strict {
+            draft.problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
+        }
+        draft.problems.sort_by_key(|problem| problem.position);
+        let item = if draft.is_broken() { None } else { item.map(Arc::new) };
+        Ok(Reading { blob, rests_on, item, problems: draft.problems })
+    }
+
+    fn examine<T: Tree>(
+        &mut self,
+        tree: &mut T,
+        draft: &mut Draft<'_>,
+        blob: BlobId,
+    ) -> Result<Option<Item>, T::Error> {
+        if !draft.document.contains_key("itemId") {
+            draft
+                .problem("", Place::Value, "no itemId")
+                .hint = Some("if this is not an item, exclude it with --exclude or .marketsyncignore".to_owned());
+            return Ok(None);
+        }
+        let item_type = kind(draft);
+        if let Some(item_type) = &item_type {
+            let document = Value::Object(draft.document.clone());
+            for violation in self.standards.schemas.check(&document, item_type) {
+                draft.violation(violation);
+            }
+        }
+        let key = identity(draft, item_type.as_ref());
+        self.remark(draft);
+        self.commit_schema(tree, draft)?;
+        let images = self.images(tree, draft)?;
+        let (Some(key), Some(item_type)) = (key, item_type) else { return Ok(None) };
+        if draft.is_broken() {
+            return Ok(None);
+        }
+        let document = self.standards.tailoring.tailor(draft.document.clone());
+        let lifecycle = document.get("lifecycleStatus").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let not_on_legacy =
+            document.keys().filter(|field| !rules::is_on_legacy(field, &item_type)).cloned().collect();
+        Ok(Some(Item {
+            key,
+            path: draft.path.clone(),
+            blob,
+            digest: digest(&document, &images),
+            sealed_digest: sealed_digest(&document, &item_type),
+            item_type,
+            lifecycle: lifecycle.unwrap_or(self.standards.tailoring.default_lifecycle),
+            images,
+            not_on_legacy,
+        }))
+    }
+
+    /// What is legal and still deserves a look.
+    fn remark(&self, draft: &mut Draft<'_>) {
+        let company = self.standards.company.as_deref();
+        if self.standards.tailoring.set_tenant.is_none()
+            && let (Some(company), Some(tenant)) = (company, draft.text("tenantId"))
+            && company != tenant
+        {
+            let message = format!("tenantId is not the company {company}");
+            let found = Some(tenant.to_owned());
+            let problem = draft.problem("/tenantId", Place::Value, message);
+            problem.severity = Severity::Warning;
+            problem.found = found;
+            problem.hint = Some("it is sent as written; --set-tenant writes the company in".to_owned());
+        }
+        let unknown: Vec<String> =
+            draft.document.keys().filter(|field| !canon::is_known_field(field)).cloned().collect();
+        for field in unknown {
+            let similar = nearest(&field, canon::known_fields())
+                .map_or_else(|| "it may be dropped or refused".to_owned(), |near| format!("did you mean `{near}`?"));
+            let message = format!("the marketplace has no field `{field}`");
+            let problem = draft.problem(&format!("/{}", escape(&field)), Place::Key, message);
+            problem.severity = Severity::Warning;
+            problem.hint = Some(similar);
+        }
+    }
+
+    /// Validates the document against the schema that its `$schema` names.
+    fn commit_schema<T: Tree>(&mut self, tree: &mut T, draft: &mut Draft<'_>) -> Result<(), T::Error> {
+        let Some(name) = draft.text("$schema").map(str::to_owned) else { return Ok(()) };
+        if name.contains("://") {
+            let problem = draft.problem("/$schema", Place::Value, "a schema is not fetched from a URL");
+            problem.severity = Severity::Warning;
+            problem.hint =
+                Some("the item was not validated against it; commit the schema file and name its path".to_owned());
+            return Ok(());
+        }
+        let (key, rests_on) = match schema_files::gather(tree, draft.path, &name)? {
+            Ok(files) => {
+                let rests_on = files.rests_on.clone();
+                (self.compile(files), rests_on)
+            }
+            Err((why, rests_on)) => (Err(why), rests_on),
+        };
+        draft.rests_on.extend(rests_on);
+        match key {
+            Ok(validator) => {
+                let document = Value::Object(draft.document.clone());
+                for violation in schema::violations(&validator, &document, "") {
+                    draft.violation(violation);
+                }
+            }
+            Err(why) => {
+                let message = format!("the schema {name} cannot be used: {why}");
+                draft.problem("/$schema", Place::Value, message).hint =
+                    Some("mend the schema, or remove `$schema`; it is never sent".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn compile(&mut self, files: SchemaFiles) -> Result<Arc<jsonschema::Validator>, String> {
+        let SchemaFiles { base, root, others, cache_key, .. } = files;
+        self.compiled
+            .entry(cache_key)
+            .or_insert_with(|| {
+                schema::compile(&base, &root, others).map(Arc::new).map_err(|error| error.to_string())
+            })
+            .clone()
+    }
+
+    fn images<T: Tree>(&mut self, tree: &mut T, draft: &mut Draft<'_>) -> Result<Vec<ItemImage>, T::Error> {
+        let mut images = Vec::new();
+        for slot in ImageSlot::ALL {
+            let field = slot.field();
+            if !draft.document.contains_key(field) {
+                continue;
+            }
+            if draft.document.contains_key(slot.url_field()) {
+                let message = format!("`{field}` and `{}` are both given", slot.url_field());
+                draft.problem(&format!("/{field}"), Place::Key, message).hint =
+                    Some(format!("keep one; a local picture is uploaded and sets `{}`", slot.url_field()));
+                continue;
+            }
+            let local = draft.document.get(field).and_then(|image| image.get("localPath")).and_then(Value::as_str);
+            // A picture without a usable `localPath` is the schema's to report.
+            let Some(local) = local.map(str::to_owned) else { continue };
+            let pointer = format!("/{field}/localPath");
+            let path = match draft.path.parent().join(&local) {
+                Ok(path) => path,
+                Err(outside) => {
+                    let problem = draft.problem(&pointer, Place::Value, outside.to_string());
+                    problem.found = Some(local);
+                    problem.hint =
+                        Some("name a picture inside the checkout, relative to this file".to_owned());
+                    continue;
+                }
+            };
+            let resolved = tree.resolve(&path)?;
+            draft.rests_on.extend(resolved.visited.iter().cloned());
+            match pictures::fact(tree, &resolved, &mut self.pictures)? {
+                Ok((path, blob, fact)) => {
+                    images.push(ItemImage { slot, path, blob, digest: fact.digest, format: fact.format });
+                }
+                Err(why) => {
+                    let problem = draft.problem(&pointer, Place::Value, why.message);
+                    problem.found = Some(local);
+                    problem.hint = Some(why.hint);
+                }
+            }
+        }
+        Ok(images)
+    }
+}
+
+fn broken(blob: BlobId, rests_on: Vec<(RepoPath, Option<BlobId>)>, problem: Problem) -> Reading {
+    Reading { blob, rests_on, item: None, problems: vec![problem] }
+}
+
+fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>)> {
+    resolved.visited.iter().filter(|(visited, _)| visited != path).cloned().collect()
+}
+
+/// The type that a document states, if it states one that exists.
+fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
+    let (item_type, pointer) = match draft.document.get("itemTypeDefinitionRef") {
+        Some(reference) => {
+            let part = |name| reference.get(name).and_then(Value::as_str);
+            let (Some(namespace), Some(name)) = (part("namespace"), part("name")) else {
+                draft.problem("/itemTypeDefinitionRef", Place::Value, "the type needs a namespace and a name").hint =
+                    Some("for example {\"namespace\": \"mia-platform\", \"name\": \"sidecar\"}".to_owned());
+                return None;
+            };
+            (ItemType { namespace: namespace.to_owned(), name: name.to_owned() }, "/itemTypeDefinitionRef/name")
+        }
+        None => match draft.document.get("type") {
+            Some(Value::String(name)) => (ItemType::platform(name), "/type"),
+            Some(_) => {
+                draft.problem("/type", Place::Value, "the type is a text").expected = Some("string".to_owned());
+                return None;
+            }
+            None => {
+                draft.problem("", Place::Value, "no type").hint =
+                    Some("add `type` or `itemTypeDefinitionRef`".to_owned());
+                return None;
+            }
+        },
+    };
+    if item_type.is_platform() && rules::is_versioned(&item_type.name).is_none() {
+        let similar = nearest(&item_type.name, rules::platform_types());
+        let hint = similar.map_or_else(
+            || "the type of a company is named by itemTypeDefinitionRef with the company as namespace".to_owned(),
+            |similar| format!("did you mean `{similar}`?"),
+        );
+        let known = rules::platform_types().collect::<Vec<_>>().join(", ");
+        let message = format!("the platform has no item type `{}`", item_type.name);
+        let problem = draft.problem(pointer, Place::Value, message);
+        problem.expected = Some(known);
+        problem.hint = Some(hint);
+        return None;
+    }
+    Some(item_type)
+}
+
+/// Who the item is. What has the wrong type or form is the schema's to report;
+/// a document whose type is unknown gets no schema, so the id is checked here
+/// as well.
+fn identity(draft: &mut Draft<'_>, item_type: Option<&ItemType>) -> Option<ItemKey> {
+    let item_id = draft.text("itemId").map(str::parse::<ItemId>);
+    if let (Some(Err(invalid)), None) = (&item_id, item_type) {
+        draft.problem("/itemId", Place::Value, invalid.to_string());
+    }
+    let version = match draft.document.get("version") {
+        None => Version::Na,
+        Some(version) => {
+            let name = version.get("name").and_then(Value::as_str)?;
+            match semver::Version::parse(name) {
+                Ok(version) => Version::Named(version),
+                Err(why) => {
+                    let message = format!("version.name is no semantic version: {why}");
+                    let problem = draft.problem("/version/name", Place::Value, message);
+                    problem.expected = Some("for example 1.4.0 or 2.0.0-rc.1".to_owned());
+                    return None;
+                }
+            }
+        }
+    };
+    if let Some(item_type) = item_type
+        && version.is_named()
+        && item_type.is_platform()
+        && rules::is_versioned(&item_type.name) == Some(false)
+    {
+        let message = format!("items of type {item_type} carry no version");
+        draft.problem("/version", Place::Key, message).hint =
+            Some("remove `version`; its resources may be edited at any time".to_owned());
+        return None;
+    }
+    Some(ItemKey { item_id: item_id?.ok()?, version })
+}
+
+fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
+    let mut hashed = document.clone();
+    for image in images {
+        hashed.insert(image.slot.field().to_owned(), Value::from(image.digest.to_string()));
+    }
+    canon::digest(&Value::Object(hashed))
+}
+
+fn sealed_digest(document: &Map<String, Value>, item_type: &ItemType) -> Digest {
+    let resources = document.get("resources").cloned().unwrap_or_default();
+    let sealed = serde_json::json!({ "resources": resources, "type": item_type.to_string() });
+    canon::digest(&sealed)
 }

@@ -1,1 +1,135 @@
-//! To be written.
+//! What the files of the last reading were: a cache, safe to lose. A file is
+//! parsed, validated and hashed again only when one of the blobs changes that
+//! its result rests on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::item::{BlobId, CommitId, Digest, Item, RepoPath};
+use crate::domain::source::Problem;
+use crate::domain::tree::Changes;
+
+/// What became of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The blob at the path itself.
+    pub blob: BlobId,
+    /// Every other path that the result rests on (its images, its schema and
+    /// the links on the way), with what was found there.
+    pub rests_on: Vec<(RepoPath, Option<BlobId>)>,
+    /// The item, if the file holds a valid one.
+    pub item: Option<Arc<Item>>,
+    /// What is wrong, and what deserves a look.
+    pub problems: Vec<Problem>,
+}
+
+/// The last reading of a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Under which schemas and settings, by which version of the program. A
+    /// reading under others is worth nothing.
+    pub fingerprint: Option<Digest>,
+    /// Of which commit.
+    pub commit: Option<CommitId>,
+    files: BTreeMap<RepoPath, Reading>,
+    /// For a path outside of a file, the files whose result rests on it.
+    named_by: BTreeMap<RepoPath, BTreeSet<RepoPath>>,
+}
+
+impl Seen {
+    /// An empty cache for readings under `fingerprint`.
+    pub fn empty(fingerprint: Digest) -> Self {
+        Self { fingerprint: Some(fingerprint), ..Self::default() }
+    }
+
+    /// The readings, by path.
+    pub fn files(&self) -> &BTreeMap<RepoPath, Reading> {
+        &self.files
+    }
+
+    /// Whether a result rests on this path, or on one below it.
+    pub fn is_named(&self, path: &RepoPath) -> bool {
+        self.named_within(path).next().is_some()
+    }
+
+    /// The paths that results rest on.
+    pub fn named(&self) -> impl Iterator<Item = &RepoPath> {
+        self.named_by.keys()
+    }
+
+    fn named_within<'a>(&'a self, path: &RepoPath) -> impl Iterator<Item = &'a RepoPath> + use<'a> {
+        let folder = path.clone();
+        self.named_by
+            .range(path.clone()..)
+            .take_while(move |(named, _)| named.as_str().starts_with(folder.as_str()))
+            .map({
+                let folder = path.clone();
+                move |(named, files)| (named.is_within(&folder), files)
+            })
+            .filter(|(within, _)| *within)
+            .flat_map(|(_, files)| files)
+    }
+
+    /// Sets what became of a file.
+    pub fn insert(&mut self, path: RepoPath, reading: Reading) {
+        self.remove(&path);
+        for (named, _) in &reading.rests_on {
+            self.named_by.entry(named.clone()).or_default().insert(path.clone());
+        }
+        self.files.insert(path, reading);
+    }
+
+    /// Forgets a file.
+    pub fn remove(&mut self, path: &RepoPath) {
+        let Some(reading) = self.files.remove(path) else { return };
+        for (named, _) in &reading.rests_on {
+            if let Some(files) = self.named_by.get_mut(named) {
+                files.remove(path);
+                if files.is_empty() {
+                    self.named_by.remove(named);
+                }
+            }
+        }
+    }
+
+    /// What a set of changes means for the readings: the files to read again,
+    /// and those that are gone.
+    pub fn stale(&self, changes: &Changes) -> Stale {
+        let mut again: BTreeMap<RepoPath, BlobId> = BTreeMap::new();
+        let mut gone: BTreeSet<RepoPath> = BTreeSet::new();
+        for entry in &changes.present {
+            let known = self.files.get(&entry.path).is_some_and(|reading| reading.blob == entry.blob);
+            if !known {
+                again.insert(entry.path.clone(), entry.blob);
+            }
+        }
+        if changes.complete {
+            let present: BTreeSet<&RepoPath> = changes.present.iter().map(|entry| &entry.path).collect();
+            gone.extend(self.files.keys().filter(|path| !present.contains(path)).cloned());
+        }
+        for path in &changes.touched {
+            if self.files.contains_key(path) {
+                gone.insert(path.clone());
+            }
+        }
+        let moved = changes.touched.iter().chain(changes.present.iter().map(|entry| &entry.path));
+        for file in moved.flat_map(|path| self.named_within(path)) {
+            if let Some(reading) = self.files.get(file) {
+                again.entry(file.clone()).or_insert(reading.blob);
+            }
+        }
+        again.retain(|path, _| !gone.contains(path));
+        Stale { again, gone }
+    }
+}
+
+/// What a set of changes means for the readings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stale {
+    /// The files to read again, with the blob at their path.
+    pub again: BTreeMap<RepoPath, BlobId>,
+    /// The files that are gone.
+    pub gone: BTreeSet<RepoPath>,
+}

@@ -101,3 +101,61 @@ pub trait Tree {
     /// checked its size against a limit.
     fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, Self::Error>;
 }
+
+/// Why a path gives no usable bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Unusable {
+    /// The reason in two clauses.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// The bytes of a resolved path, unless it is no file, or too large, or
+/// stands for bytes that are elsewhere.
+pub fn opened<T: Tree>(
+    tree: &mut T,
+    resolved: &Resolved,
+    limit: u64,
+) -> Result<Result<Vec<u8>, Unusable>, T::Error> {
+    let unusable = |message: &str, hint: &str| Ok(Err(Unusable::new(message, hint)));
+    match resolved.target {
+        Target::File { size, .. } if size > limit => Ok(Err(Unusable::new(
+            format!("the file has {size} bytes, and at most {limit} are read"),
+            "make it smaller; if this is not an item, exclude it",
+        ))),
+        Target::File { blob, .. } => {
+            let bytes = tree.bytes(&resolved.path, blob)?;
+            if bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
+                return unusable(
+                    "this is a Git LFS pointer, not the file itself",
+                    "commit the file itself (git lfs migrate export), because marketsync reads commits",
+                );
+            }
+            Ok(Ok(bytes))
+        }
+        Target::Missing => unusable("no such file in this commit", "commit the file, or correct the path"),
+        Target::Folder => unusable("this is a folder", "name a file"),
+        Target::Outside => unusable(
+            "a symbolic link leads out of the checkout",
+            "only files inside the checkout are read; commit the file itself",
+        ),
+        Target::LinkLoop => unusable("the symbolic links form a loop", "let the link name a file"),
+        Target::Submodule => unusable(
+            "the path leads into a submodule, whose files are not in this repository",
+            "commit the file here, or run marketsync on the submodule's own checkout",
+        ),
+        Target::Special => unusable("this is no regular file", "only regular files are read"),
+        Target::BytesMissing => unusable(
+            "the commit has this file, but this clone lacks its bytes (a partial clone?)",
+            "fetch them (git fetch --refetch --no-filter), or clone without --filter",
+        ),
+    }
+}

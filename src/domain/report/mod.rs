@@ -1,0 +1,95 @@
+//! What a command says in the end: one record of a pass, many renderings.
+
+use std::collections::BTreeMap;
+
+use crate::domain::catalog::Snapshot;
+use crate::domain::event::{Failure, Held, Outcome};
+use crate::domain::item::{CommitId, ItemKey};
+use crate::domain::plan::Plan;
+use crate::domain::source::{Problem, Severity};
+
+pub mod json;
+pub mod text;
+
+/// Everything that a pass found and did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What was read.
+    pub commit: Option<CommitId>,
+    /// How many valid items it holds.
+    pub items: usize,
+    /// What is wrong with files, and what deserves a look.
+    pub problems: Vec<Problem>,
+    /// How many items needed nothing.
+    pub unchanged: usize,
+    /// The changes that were not made, by key.
+    pub held: BTreeMap<ItemKey, Held>,
+    /// What became of the changes that were to be made, by key.
+    pub outcomes: BTreeMap<ItemKey, Outcome>,
+}
+
+impl Report {
+    /// A report of a source that was read and not applied.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            commit: Some(snapshot.commit.clone()),
+            items: snapshot.items.len(),
+            problems: snapshot.problems.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what was planned and what became of it.
+    pub fn add(&mut self, plan: &Plan, outcomes: Vec<Outcome>) {
+        self.unchanged = plan.unchanged;
+        self.held = plan.held.iter().map(|held| (held.change.key.clone(), held.clone())).collect();
+        self.outcomes = outcomes.into_iter().map(|outcome| (outcome.change.key.clone(), outcome)).collect();
+    }
+
+    /// The report of a repeated pass, over that of the earlier ones: what was
+    /// applied earlier is unchanged now, and still was applied.
+    pub fn continued(mut self, later: Self) -> Self {
+        self.outcomes.retain(|key, outcome| outcome.result.is_ok() && !later.outcomes.contains_key(key));
+        let earlier = self.outcomes.len();
+        let mut merged = later;
+        merged.unchanged = merged.unchanged.saturating_sub(earlier);
+        merged.outcomes.append(&mut self.outcomes);
+        merged
+    }
+
+    /// The problems that stop an item.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The changes that failed.
+    pub fn failures(&self) -> impl Iterator<Item = (&Outcome, &Failure)> {
+        self.outcomes.values().filter_map(|outcome| outcome.result.as_ref().err().map(|failure| (outcome, failure)))
+    }
+
+    /// What the whole of it comes to.
+    pub fn verdict(&self) -> Verdict {
+        let trouble = self.errors().next().is_some()
+            || self.failures().next().is_some()
+            || self.held.values().any(|held| held.why.is_trouble());
+        if trouble {
+            Verdict::Trouble
+        } else if self.held.values().any(|held| held.why.is_guard()) {
+            Verdict::Guarded
+        } else {
+            Verdict::Good
+        }
+    }
+}
+
+/// What a report comes to (`practice.md` §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is as it should be: exit code 0.
+    Good,
+    /// Some item is invalid, failed or was rejected; the others were done:
+    /// exit code 1.
+    Trouble,
+    /// A guard held something: exit code 3.
+    Guarded,
+}

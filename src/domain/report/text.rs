@@ -1,0 +1,166 @@
+//! Renderings for people: plain text, columns aligned.
+
+use std::fmt::Write as _;
+
+use crate::domain::event::{Failure, Outcome};
+use crate::domain::report::Report;
+use crate::domain::source::{Problem, Severity};
+
+/// What stands for an object id that is not known, as in `miactl`.
+const NO_OBJECT_ID: &str = "N/A";
+
+/// A problem as compilers show it: what, where, the line with a caret, what
+/// was expected and found, what to do. Ends with a line break.
+pub fn problem(problem: &Problem) -> String {
+    let mut out = String::new();
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    line(&mut out, format_args!("{severity}: {}", clean(&problem.message)));
+    let number = problem.position.map(|position| position.line.to_string()).unwrap_or_default();
+    let margin = " ".repeat(number.len());
+    let place = problem
+        .position
+        .map(|position| format!(":{}:{}", position.line, position.column))
+        .unwrap_or_default();
+    let pointer = match problem.pointer.as_deref() {
+        None | Some("") => String::new(),
+        Some(pointer) => format!(" {}", clean(pointer)),
+    };
+    line(&mut out, format_args!("{margin}--> {}{place}{pointer}", clean(&problem.path)));
+    if let Some(excerpt) = &problem.excerpt {
+        let start = " ".repeat(excerpt.start as usize);
+        let caret = "^".repeat(excerpt.length.max(1) as usize);
+        line(&mut out, format_args!("{margin} |"));
+        line(&mut out, format_args!("{number} | {}", clean(&excerpt.text)));
+        line(&mut out, format_args!("{margin} | {start}{caret}"));
+    }
+    let notes = [("expected", &problem.expected), ("found", &problem.found), ("help", &problem.hint)];
+    for (name, text) in notes {
+        if let Some(text) = text {
+            line(&mut out, format_args!("{margin} = {name}: {}", clean(text)));
+        }
+    }
+    out
+}
+
+/// The table that `miactl`'s users know, then what was held and what failed.
+/// Ends with a line break.
+pub fn applied(report: &Report) -> String {
+    let mut out = String::new();
+    let (done, failed): (Vec<&Outcome>, Vec<&Outcome>) =
+        report.outcomes.values().partition(|outcome| outcome.result.is_ok());
+    let attempted = done.len() + failed.len();
+    if !done.is_empty() {
+        line(&mut out, format_args!("{} of {attempted} items have been successfully applied:\n", done.len()));
+        let rows = done.iter().filter_map(|outcome| {
+            let applied = outcome.result.as_ref().ok()?;
+            let object_id = applied.object_id.as_deref().unwrap_or(NO_OBJECT_ID);
+            Some(row(outcome, object_id, &applied.verb.to_string()))
+        });
+        table(&mut out, ["OBJECT ID", "ITEM ID", "VERSION", "STATUS"], rows);
+    }
+    if !failed.is_empty() {
+        line(&mut out, format_args!("{} of {attempted} items have not been applied due to errors:\n", failed.len()));
+        let rows = failed.iter().filter_map(|outcome| {
+            let why = match outcome.result.as_ref().err()? {
+                Failure::Transient { why, .. } => format!("given up: {why}"),
+                Failure::Rejected { why, pointer: Some(pointer) } => format!("{why} ({pointer})"),
+                Failure::Rejected { why, pointer: None } => why.clone(),
+            };
+            let object_id = outcome.change.object_id.as_deref().unwrap_or(NO_OBJECT_ID);
+            Some(row(outcome, object_id, &why))
+        });
+        table(&mut out, ["OBJECT ID", "ITEM ID", "VERSION", "ERROR"], rows);
+    }
+    if !report.held.is_empty() {
+        line(&mut out, format_args!("{} held:\n", items(report.held.len())));
+        let rows = report.held.values().map(|held| {
+            let key = &held.change.key;
+            [held.change.action.to_string(), key.item_id.to_string(), key.version.to_string(), held.why.to_string()]
+        });
+        table(&mut out, ["WOULD", "ITEM ID", "VERSION", "HELD BECAUSE"], rows);
+    }
+    line(&mut out, format_args!("{}", summary(report)));
+    out
+}
+
+/// One line that counts everything.
+fn summary(report: &Report) -> String {
+    let done = report.outcomes.values().filter(|outcome| outcome.result.is_ok()).count();
+    let failed = report.failures().count();
+    let errors = report.errors().count();
+    let mut parts = vec![format!("{done} applied"), format!("{} unchanged", report.unchanged)];
+    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, "problems in files")] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let commit = report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
+    format!("{}{commit}: {}", items(report.items), parts.join(", "))
+}
+
+/// What `validate` found: every problem, then a line that counts.
+pub fn validated(report: &Report) -> String {
+    let mut out = String::new();
+    for found in &report.problems {
+        out.push_str(&problem(found));
+        out.push('\n');
+    }
+    let errors = report.errors().count();
+    let warnings = report.problems.len() - errors;
+    let commit = report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
+    line(
+        &mut out,
+        format_args!("{}{commit}: {errors} problems, {warnings} warnings", valid(report.items)),
+    );
+    out
+}
+
+fn items(count: usize) -> String {
+    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
+}
+
+fn valid(count: usize) -> String {
+    if count == 1 { "1 valid item".to_owned() } else { format!("{count} valid items") }
+}
+
+fn row(outcome: &Outcome, object_id: &str, last: &str) -> [String; 4] {
+    let key = &outcome.change.key;
+    [object_id.to_owned(), key.item_id.to_string(), key.version.to_string(), last.to_owned()]
+}
+
+/// Rows under their heads, two spaces before each column, the last column
+/// unpadded; an empty line after the head and after the last row.
+pub fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| clean(&cell))).collect();
+    let mut widths = heads.map(|head| head.chars().count());
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut write = |cells: &[String; N]| {
+        let mut text = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            let padding = width - cell.chars().count();
+            let _ = write!(text, "  {cell}{}", " ".repeat(padding));
+        }
+        line(out, format_args!("{}", text.trim_end()));
+    };
+    write(&heads.map(str::to_owned));
+    write(&[(); N].map(|()| String::new()));
+    rows.iter().for_each(&mut write);
+    out.push('\n');
+}
+
+/// Text that cannot move the cursor or colour the terminal, whoever wrote it.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Writing to a `String` cannot fail.
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(out, "{text}");
+}
