@@ -225,9 +225,9 @@ impl<'a> Reader<'a> {
             problem.hint = Some("it is sent as written; --set-tenant writes the company in".to_owned());
         }
         let unknown: Vec<String> =
-            draft.document.keys().filter(|field| !canon::is_known_field(field)).cloned().collect();
+            draft.document.keys().filter(|field| !rules::known_fields().any(|known| known == *field)).cloned().collect();
         for field in unknown {
-            let similar = nearest(&field, canon::known_fields())
+            let similar = nearest(&field, rules::known_fields())
                 .map_or_else(|| "it may be dropped or refused".to_owned(), |near| format!("did you mean `{near}`?"));
             let message = format!("the marketplace has no field `{field}`");
             let problem = draft.problem(&format!("/{}", escape(&field)), Place::Key, message);
