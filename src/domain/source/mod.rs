@@ -131,10 +131,10 @@ impl Problem {
     }
 
     /// The same, with what is there instead: cleaned ([`clean`]) and cut to
-    /// 80 characters.
+    /// 80 characters. Nothing is said of nothing.
     #[must_use]
     pub fn found(mut self, found: &str) -> Self {
-        self.found = Some(show::cut(found, show::FOUND_CHARS));
+        self.found = (!found.is_empty()).then(|| show::cut(found, show::FOUND_CHARS));
         self
     }
 

@@ -81,6 +81,20 @@ pub(super) fn line_of(text: &str, offset: usize) -> Range<usize> {
     start..end.max(start)
 }
 
+/// The byte at which a line, counted from 1, begins; of a line that does not
+/// exist 0.
+pub(super) fn line_start(text: &str, line: usize) -> usize {
+    let breaks = text
+        .bytes()
+        .enumerate()
+        .filter(|(_, byte)| *byte == b'\n')
+        .map(|(at, _)| at + 1);
+    std::iter::once(0)
+        .chain(breaks)
+        .nth(line.saturating_sub(1))
+        .unwrap_or_default()
+}
+
 /// The line and column of a byte.
 pub(super) fn position(text: &str, offset: usize) -> Position {
     let offset = floor(text, offset);

@@ -69,6 +69,10 @@ fn options() -> Options {
         strict_booleans: true,
         // YAML 1.1 reads `1_000` as a thousand; 1.2 and JSON do not.
         underscored_numbers_as_strings: true,
+        // YAML 1.1 reads `010` as eight, 1.2 as ten.
+        leading_zero_numbers_as_strings: true,
+        // What the tag asks for would be lost in JSON.
+        reject_unsupported_tags: true,
         emit_comments: false,
         with_snippet: false
     }
@@ -98,6 +102,7 @@ fn explain(path: &RepoPath, text: &str, error: &Error, flags: &Flags) -> Problem
             .hint("write the repeated parts out, or split the file; aliases of aliases grow without bound");
     }
     if flags.stop == Some(Stop::TooDeep)
+        || is_too_deep(error)
         || matches!(
             error,
             Error::Budget {
@@ -141,10 +146,11 @@ fn explain(path: &RepoPath, text: &str, error: &Error, flags: &Flags) -> Problem
 
 /// An error of YAML itself, in its parser's words, which are for people.
 fn syntax(path: &RepoPath, text: &str, range: Option<Range<usize>>, error: &Error) -> Problem {
+    let reason = reason(error);
     let Some(range) = range else {
-        return Problem::of_file(path, reason(error)).hint("see https://yaml.org/spec/1.2.2");
+        return Problem::of_file(path, reason).hint("see https://yaml.org/spec/1.2.2");
     };
-    if let Some(tab) = indenting_tab(text, range.start) {
+    if let Some(tab) = indenting_tab(text, range.start, reason.contains(" tab")) {
         return Problem::at(path, text, tab, "a tab stands in the indentation")
             .expected("spaces")
             .found("a tab")
@@ -163,8 +169,17 @@ fn syntax(path: &RepoPath, text: &str, range: Option<Range<usize>>, error: &Erro
         .found(word_at(text, range.start))
         .hint("put the text in quotes");
     }
-    Problem::at(path, text, range, reason(error))
-        .hint("check quotes, brackets and indentation around this place; a text with `: ` or ` #` needs quotes")
+    let hint = if reason.contains("unsupported tag") {
+        "remove the tag (the word that begins with `!`): JSON cannot hold what it asks for"
+    } else if matches!(
+        error,
+        Error::InvalidScalar { .. } | Error::InvalidBinaryBase64 { .. }
+    ) {
+        "write a value that fits the tag (the word that begins with `!`), or remove the tag"
+    } else {
+        "check quotes, brackets and indentation around this place; a text with `: ` or ` #` needs quotes"
+    };
+    Problem::at(path, text, range, reason).hint(hint)
 }
 
 /// The text of an error, its place cut off: positions are ours to print.
@@ -192,6 +207,11 @@ fn innermost(error: &Error) -> &Error {
     }
 }
 
+/// The parser has a limit of its own for brackets, and reads ahead of ours.
+fn is_too_deep(error: &Error) -> bool {
+    reason(error).ends_with("recursion limit exceeded")
+}
+
 fn is_too_large(error: &Error) -> bool {
     match error {
         Error::Budget { breach, .. } => !matches!(breach, BudgetBreach::Depth { .. }),
@@ -203,36 +223,64 @@ fn is_too_large(error: &Error) -> bool {
     }
 }
 
-/// The bytes that an error is about.
+/// The bytes that an error is about. Errors of the parser know only line and
+/// column.
 fn place(text: &str, error: &Error) -> Option<Range<usize>> {
-    let span = error.location()?.span();
-    let start = show::floor(text, usize::try_from(span.byte_offset()?).ok()?);
-    let length = usize::try_from(span.byte_len().unwrap_or(1))
-        .unwrap_or(1)
-        .max(1);
-    Some(start..start.saturating_add(length))
+    let location = error.location()?;
+    let span = location.span();
+    if let Some(start) = span.byte_offset() {
+        let start = show::floor(text, usize::try_from(start).ok()?);
+        let length = usize::try_from(span.byte_len().unwrap_or(1))
+            .unwrap_or(1)
+            .max(1);
+        return Some(start..start.saturating_add(length));
+    }
+    let line = usize::try_from(location.line()).ok()?;
+    let column = usize::try_from(location.column()).ok()?;
+    let start = show::line_start(text, line);
+    let rest = text.get(start..)?;
+    let start = start
+        + rest
+            .chars()
+            .take(column.saturating_sub(1))
+            .map(char::len_utf8)
+            .sum::<usize>();
+    let length = text.get(start..)?.chars().next().map_or(1, char::len_utf8);
+    Some(start..start + length)
 }
 
-/// The word that begins at `at`, for the eye.
+/// The word or the brackets that begin at `at`, for the eye.
 fn word_at(text: &str, at: usize) -> &str {
-    let rest = text.get(at..).unwrap_or_default();
-    rest.split(['\n', '\r', ':', ','])
-        .next()
+    let rest = text
+        .get(at..)
         .unwrap_or_default()
-        .trim()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    let word = if rest.starts_with(['[', '{']) {
+        rest
+    } else {
+        rest.split([':', ',', ']', '}']).next().unwrap_or_default()
+    };
+    word.trim()
 }
 
 /// A tab before the first character of the line of `at`, or of the line above:
-/// the parser often notices a line too late.
-fn indenting_tab(text: &str, at: usize) -> Option<Range<usize>> {
+/// the parser often notices a line too late. If it speaks of a tab itself, the
+/// line below may be the one.
+fn indenting_tab(text: &str, at: usize, below: bool) -> Option<Range<usize>> {
     let line = show::line_of(text, at);
     let above = show::line_of(text, line.start.saturating_sub(1));
-    [line, above].into_iter().find_map(|line| {
-        let content = text.get(line.clone())?;
-        let indentation = content.len() - content.trim_start_matches([' ', '\t']).len();
-        let tab = content.get(..indentation)?.find('\t')?;
-        Some(line.start + tab..line.start + tab + 1)
-    })
+    let next = show::line_of(text, line.end.saturating_add(1));
+    [line, above, next]
+        .into_iter()
+        .take(if below { 3 } else { 2 })
+        .find_map(|line| {
+            let content = text.get(line.clone())?;
+            let indentation = content.len() - content.trim_start_matches([' ', '\t']).len();
+            let tab = content.get(..indentation)?.find('\t')?;
+            Some(line.start + tab..line.start + tab + 1)
+        })
 }
 
 /// The first document of the text, as far as it is well formed. An alias is a

@@ -8,16 +8,7 @@ use crate::domain::source::{Format, Outline, Problem, quote, show};
 /// The byte that an error of `serde_json` is about. It counts lines from 1 and
 /// columns in bytes from 1; column 0 is the line break before.
 pub(super) fn offset(text: &str, error: &serde_json::Error) -> usize {
-    let line = error.line().saturating_sub(1);
-    let start = if line == 0 {
-        0
-    } else {
-        text.bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b'\n')
-            .nth(line - 1)
-            .map_or(0, |(at, _)| at + 1)
-    };
+    let start = show::line_start(text, error.line());
     show::floor(text, (start + error.column()).saturating_sub(1))
 }
 
@@ -128,9 +119,12 @@ fn plain(reason: &str) -> Option<Plain> {
             "an object, a list, a text in double quotes, a number, `true`, `false` or `null`",
             "write a value, or put a text in double quotes",
         ),
-        "invalid escape"
-        | "lone leading surrogate in hex escape"
-        | "unexpected end of hex escape" => (
+        "lone leading surrogate in hex escape" | "unexpected end of hex escape" => (
+            "the escape before this is only half of a character",
+            "a pair such as \\ud83d\\ude00, or \\u and one code point below U+D800",
+            "write the character itself: the file is UTF-8",
+        ),
+        "invalid escape" => (
             "no such escape exists in JSON",
             "\\\" \\\\ \\/ \\b \\f \\n \\r \\t or \\u and four hexadecimal digits",
             "write a backslash itself as \\\\",
@@ -166,7 +160,19 @@ fn explain_reason(
     one: Range<usize>,
     word: Range<usize>,
 ) -> Problem {
-    let about_the_word = !word.is_empty() && !reason.starts_with("trailing characters");
+    let found = text.get(word.clone()).unwrap_or_default();
+    let mut letters = found.trim_start_matches(['+', '-', '.']).chars();
+    let is_number = reason.contains("number")
+        || (reason == "expected value" && letters.next().is_some_and(|c| c.is_ascii_digit()));
+    let reason = if is_number && reason == "expected value" {
+        "invalid number"
+    } else {
+        reason
+    };
+    // An error about a number may stand at its end, all others at the
+    // beginning or within.
+    let about_the_word =
+        is_number || (word.contains(&one.start) && reason != "trailing characters");
     let range = if about_the_word { word } else { one };
     let found = text.get(range.clone()).unwrap_or_default();
     let found = match found {
