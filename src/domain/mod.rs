@@ -6,6 +6,7 @@
 pub mod item;
 pub mod source;
 pub mod canon;
+pub mod delta;
 pub mod schema;
 pub mod tree;
 pub mod schema_files;
@@ -17,6 +18,5 @@ pub mod seen;
 pub mod manifest;
 pub mod catalog;
 pub mod plan;
-pub mod delta;
 pub mod status;
 pub mod report;

@@ -1,1 +1,4 @@
 
+mod canon;
+mod delta;
+mod source;
