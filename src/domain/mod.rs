@@ -8,6 +8,8 @@ pub mod source;
 pub mod canon;
 pub mod schema;
 pub mod tree;
+pub mod follow;
+pub mod candidate;
 pub mod event;
 pub mod ledger;
 pub mod rules;

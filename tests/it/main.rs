@@ -1,1 +1,5 @@
+//! The one test binary.
 
+mod directory;
+mod git;
+mod support;
