@@ -11,6 +11,8 @@ pub mod schema;
 pub mod tree;
 pub mod schema_files;
 pub mod pictures;
+pub mod follow;
+pub mod candidate;
 pub mod event;
 pub mod ledger;
 pub mod rules;

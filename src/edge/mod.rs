@@ -1,0 +1,4 @@
+//! What touches the outside: the only modules that do.
+
+pub mod directory;
+pub mod git;
