@@ -2,3 +2,4 @@
 #![expect(missing_docs, reason = "scaffold")]
 
 pub mod domain;
+pub mod embedded;
