@@ -1,1 +1,3 @@
+//! The tests of marketsync: one binary, one module for each topic.
 
+mod store;

@@ -1,0 +1,3 @@
+//! The only modules that touch the outside: disk, network, clock.
+
+pub mod store;
