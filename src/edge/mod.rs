@@ -2,3 +2,6 @@
 
 pub mod directory;
 pub mod git;
+pub mod source;
+pub mod store;
+pub mod telemetry;

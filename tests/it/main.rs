@@ -5,4 +5,5 @@ mod delta;
 mod source;
 mod directory;
 mod git;
-mod support;
+//! The tests of marketsync: one binary, one module for each topic.
+mod store;
