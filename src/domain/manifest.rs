@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
         self.remark(draft);
         self.commit_schema(tree, draft)?;
         let images = self.images(tree, draft)?;
-        let (Some(key), Some(item_type), Target::File { blob, .. }) = (key, item_type, file.target) else {
+        let (Some(key), Some(item_type), &Target::File { blob, .. }) = (key, item_type, &file.target) else {
             return Ok(None);
         };
         if draft.is_broken() {

@@ -14,6 +14,7 @@ pub mod pictures;
 pub mod follow;
 pub mod candidate;
 pub mod event;
+pub mod images;
 pub mod ledger;
 pub mod rules;
 pub mod seen;

@@ -1,9 +1,10 @@
-//! The one test binary.
+//! The tests of marketsync: one binary, one module for each topic.
+
+mod support;
 
 mod canon;
 mod delta;
-mod source;
 mod directory;
 mod git;
-//! The tests of marketsync: one binary, one module for each topic.
+mod source;
 mod store;

@@ -9,6 +9,7 @@ use super::Store;
 use super::error::{Fault, StoreError};
 use super::rows::{digest, from_word, meta, parsed, repo_path, word};
 use crate::domain::item::{CommitId, Digest, ImageSlot, ItemId, RepoPath};
+use crate::domain::seen::Seen;
 
 /// Where pictures are, by their content, their item and their use.
 pub type Locations = BTreeMap<(Digest, ItemId, ImageSlot), String>;
@@ -88,6 +89,41 @@ impl Store {
             set.execute((COMMIT, &commit.0))?;
             Ok(())
         })
+    }
+
+    /// The last reading of the source, if it was kept under this fingerprint;
+    /// else an empty one.
+    pub fn recall_seen(&self, fingerprint: Digest) -> Result<Seen, StoreError> {
+        let mut seen = Seen::empty(fingerprint);
+        let Some((commit, entries)) = self.load_seen(&fingerprint)? else { return Ok(seen) };
+        for (path, entry) in entries {
+            // A reading of another build is as good as none.
+            let Ok(reading) = serde_json::from_str(&entry) else { return Ok(Seen::empty(fingerprint)) };
+            seen.insert(path, reading);
+        }
+        seen.commit = Some(commit);
+        Ok(seen)
+    }
+
+    fn kept_commit(&self) -> Result<Option<String>, StoreError> {
+        meta(&self.connection, COMMIT).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Keeps a reading: all of it if it is `fresh` (began empty), else the
+    /// paths that changed. A reading that changed nothing costs no write.
+    pub fn keep_seen(&mut self, seen: &Seen, touched: &[RepoPath], fresh: bool) -> Result<(), StoreError> {
+        let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else { return Ok(()) };
+        if !fresh && touched.is_empty() && self.kept_commit()?.as_ref() == Some(&commit.0) {
+            return Ok(());
+        }
+        let (mut upserts, mut removals) = (Vec::new(), Vec::new());
+        for path in touched {
+            match seen.files().get(path).and_then(|reading| serde_json::to_string(reading).ok()) {
+                Some(entry) => upserts.push((path.clone(), entry)),
+                None => removals.push(path.clone()),
+            }
+        }
+        self.save_seen(fingerprint, commit, &upserts, &removals, fresh)
     }
 
     /// Where every known picture is. Rows that cannot be understood are left
