@@ -1,3 +1,4 @@
 //! marketsync keeps a Mia-Platform Marketplace in step with a git repository.
 
 pub mod domain;
+pub mod edge;

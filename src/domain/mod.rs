@@ -4,6 +4,7 @@
 //! The modules stand in reading order: each uses only those above it.
 
 pub mod item;
+pub mod images;
 pub mod source;
 pub mod canon;
 pub mod schema;

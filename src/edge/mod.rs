@@ -1,0 +1,3 @@
+//! The only modules that touch the outside.
+
+pub mod marketplace;
