@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Every command is a prefix of this line: `validate` ends after [`load`],
-//! `apply` runs it once, with [`run`]. A dry run is not calling [`send`].
+//! `apply` runs it, with [`run`]. A dry run is not sending.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::domain::canon::Generation;
 use crate::domain::catalog::{self, Bodies, Snapshot};
 use crate::domain::delta::full_delta;
 use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Verb};
-use crate::domain::images::ImageLocations;
+use crate::domain::images::{ImageLocation, ImageLocations};
 use crate::domain::item::{Digest, ItemKey, RepoPath};
 use crate::domain::ledger::{self, Ledger, Settling};
 use crate::domain::manifest::{self, Standards};
@@ -140,7 +140,9 @@ pub async fn run(
     let keys = plan::in_scope(order.scope, &snapshot, ledger);
     let round = Observing { keys: &keys, snapshot: &snapshot, bodies: &mut bodies, locations, stop: &order.stop };
     let live = market.observe(round).await?;
-    save_locations(store, locations)?;
+    for learned in locations.take_fresh() {
+        save_location(store, &learned)?;
+    }
 
     let plan = plan::plan(&snapshot, ledger, &live, &policy(order));
     let generation = if plan.has_writes() { Some(market.generation().await?) } else { None };
@@ -149,14 +151,22 @@ pub async fn run(
     name_edits(&mut plan, ledger, &mut bodies);
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
 
-    let settling = Settling { commit: snapshot.commit.clone(), now: order.now, setting: order.setting };
-    let mut outcomes = Vec::new();
-    let sent = send(market, &plan, &mut bodies, locations, tries, order, |sent, locations| {
-        settle(sent, locations, store, ledger, &settling, &mut outcomes, tell)
-    });
-    let sent = sent.await;
-    let rest = rest(&plan, &outcomes, tries, market.retry_after());
-    report.add(&plan, outcomes);
+    let mut record = Record {
+        store,
+        ledger,
+        settling: Settling { commit: snapshot.commit.clone(), now: order.now, setting: order.setting },
+        tried: Vec::new(),
+        unsent: Vec::new(),
+        tell,
+    };
+    let changes = plan.changes.clone();
+    let sending = Sending { changes, bodies: &mut bodies, locations, tries, stop: &order.stop };
+    let sent = market.send(sending, |sent| record.settle(sent)).await;
+    let Record { store, tried, unsent, .. } = record;
+    forget_deleted(&tried, store, locations)?;
+    count_tries(&tried, tries);
+    let rest = rest(&plan, tried.iter().chain(&unsent), market.retry_after());
+    report.add(&plan, tried.into_iter().chain(unsent).collect());
     sent?;
     Ok(rest)
 }
@@ -227,71 +237,78 @@ fn name_edits(plan: &mut Plan, ledger: &Ledger, bodies: &mut Bodies<'_, SourceTr
     }
 }
 
-/// Sends a plan. Each answered batch goes to `settle` before the next one is
-/// looked at.
-async fn send(
-    market: &Marketplace,
-    plan: &Plan,
-    bodies: &mut Bodies<'_, SourceTree<'_>>,
-    locations: &mut ImageLocations,
-    tries: &BTreeMap<ItemKey, u32>,
-    order: &Order,
-    settle: impl FnMut(Sent, &mut ImageLocations) -> Result<(), StoreError>,
-) -> Result<(), SendError<SourceError, StoreError>> {
-    let sending = Sending { changes: plan.changes.clone(), bodies, locations, tries, stop: &order.stop };
-    market.send(sending, settle).await
+/// Where outcomes are written down, one batch after the other.
+struct Record<'a> {
+    store: &'a mut Store,
+    ledger: &'a mut Ledger,
+    settling: Settling,
+    tried: Vec<Outcome>,
+    unsent: Vec<Outcome>,
+    tell: &'a mut dyn FnMut(&Event),
 }
 
-/// Ledger, disk, log: in this order. What the log says happened is recorded.
-fn settle(
-    sent: Sent,
-    locations: &mut ImageLocations,
-    store: &mut Store,
-    ledger: &mut Ledger,
-    settling: &Settling,
-    done: &mut Vec<Outcome>,
-    tell: &mut dyn FnMut(&Event),
-) -> Result<(), StoreError> {
-    save_locations(store, locations)?;
-    let Sent::Outcomes(outcomes) = sent else { return Ok(()) };
-    for outcome in &outcomes {
-        ledger::settle(ledger, outcome, settling);
+impl Record<'_> {
+    /// Ledger, disk, log: in this order. What the log says is recorded.
+    fn settle(&mut self, sent: Sent) -> Result<(), StoreError> {
+        match sent {
+            Sent::Uploaded(location) => save_location(self.store, &location),
+            Sent::Unsent(outcomes) => {
+                self.unsent.extend(outcomes);
+                Ok(())
+            }
+            Sent::Outcomes(outcomes) => {
+                for outcome in &outcomes {
+                    ledger::settle(self.ledger, outcome, &self.settling);
+                }
+                self.store.save(self.ledger, &outcomes, &self.settling)?;
+                for outcome in outcomes {
+                    let commit = self.settling.commit.clone();
+                    (self.tell)(&Event::Settled { outcome: outcome.clone(), commit });
+                    self.tried.push(outcome);
+                }
+                Ok(())
+            }
+        }
     }
-    store.save(ledger, &outcomes, settling)?;
+}
+
+fn save_location(store: &mut Store, saved: &ImageLocation) -> Result<(), StoreError> {
+    let ImageLocation { name, location } = saved;
+    store.save_image_location(&name.digest, &name.item_id, name.slot, location)
+}
+
+/// The marketplace may remove the pictures of an item with it.
+fn forget_deleted(
+    outcomes: &[Outcome],
+    store: &mut Store,
+    locations: &mut ImageLocations,
+) -> Result<(), StoreError> {
     for outcome in outcomes {
         if matches!(&outcome.result, Ok(applied) if applied.verb == Verb::Deleted) {
-            // The marketplace may remove the pictures with the item.
             locations.forget(&outcome.change.key.item_id);
             store.forget_image_locations(&outcome.change.key.item_id)?;
         }
-        tell(&Event::Settled { outcome: outcome.clone(), commit: settling.commit.clone() });
-        done.push(outcome);
     }
     Ok(())
 }
 
-fn save_locations(store: &mut Store, locations: &mut ImageLocations) -> Result<(), StoreError> {
-    for fresh in locations.take_fresh() {
-        store.save_image_location(&fresh.name.digest, &fresh.name.item_id, fresh.name.slot, &fresh.location)?;
-    }
-    Ok(())
-}
-
-/// Whether another pass may do more, and how often each item failed so far.
-fn rest(
-    plan: &Plan,
-    outcomes: &[Outcome],
-    tries: &mut BTreeMap<ItemKey, u32>,
-    after: Option<Duration>,
-) -> Rest {
-    let mut again = plan.held.iter().any(|held| matches!(held.why, Hold::Unobserved { .. }));
+/// How often each item failed since it last went.
+fn count_tries(outcomes: &[Outcome], tries: &mut BTreeMap<ItemKey, u32>) {
     for outcome in outcomes {
         if matches!(outcome.result, Err(Failure::Transient { .. })) {
             *tries.entry(outcome.change.key.clone()).or_default() += 1;
-            again = true;
         } else {
             tries.remove(&outcome.change.key);
         }
     }
-    if again { Rest::Retry { after } } else { Rest::Settled }
+}
+
+/// Whether another pass may do more.
+fn rest<'a>(plan: &Plan, mut outcomes: impl Iterator<Item = &'a Outcome>, after: Option<Duration>) -> Rest {
+    let unobserved = plan.held.iter().any(|held| matches!(held.why, Hold::Unobserved { .. }));
+    if unobserved || outcomes.any(|outcome| matches!(outcome.result, Err(Failure::Transient { .. }))) {
+        Rest::Retry { after }
+    } else {
+        Rest::Settled
+    }
 }

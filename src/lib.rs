@@ -15,4 +15,4 @@ pub mod domain;
 pub mod edge;
 pub mod embedded;
 pub mod daemon;
-
+pub mod cycle;

@@ -58,6 +58,11 @@ impl ImageLocations {
         self.insert(location);
     }
 
+    /// Forgets every picture of an item.
+    pub fn forget(&mut self, item_id: &ItemId) {
+        self.known.retain(|name, _| name.item_id != *item_id);
+    }
+
     /// What was learned since this was last asked, for the store.
     pub fn take_fresh(&mut self) -> Vec<ImageLocation> {
         std::mem::take(&mut self.fresh)

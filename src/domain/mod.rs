@@ -4,6 +4,7 @@
 //! The modules stand in reading order: each uses only those above it.
 
 pub mod item;
+pub mod images;
 pub mod source;
 pub mod canon;
 pub mod delta;
@@ -14,7 +15,6 @@ pub mod pictures;
 pub mod follow;
 pub mod candidate;
 pub mod event;
-pub mod images;
 pub mod ledger;
 pub mod rules;
 pub mod seen;

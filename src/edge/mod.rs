@@ -3,5 +3,6 @@
 pub mod directory;
 pub mod git;
 pub mod source;
+pub mod marketplace;
 pub mod store;
 pub mod telemetry;
