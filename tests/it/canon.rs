@@ -1,5 +1,10 @@
 //! One document has one canonical form, however it is written.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
 use marketsync::domain::canon::{
     Generation, agrees, canonical, digest, live_view, same, wanted_view,
 };
@@ -56,7 +61,7 @@ fn digests_stay_as_they_are() {
 #[test]
 fn agreement() {
     let check = |wanted: Value, live: Value, expect: bool| {
-        assert_eq!(agrees(&wanted, &live), expect, "{wanted} {live}")
+        assert_eq!(agrees(&wanted, &live), expect, "{wanted} {live}");
     };
     check(json!({"a": 1}), json!({"a": 1.0, "b": 2}), true);
     check(json!({"a": {"b": 1}}), json!({"a": {"b": 1, "c": 2}}), true);
@@ -117,7 +122,7 @@ fn the_new_generation_answers_what_was_sent() {
         wanted
     };
     let check = |field: &str, value: Value, expect| {
-        check_views(new, &changed(field, value), &versioned_item(), expect)
+        check_views(new, &changed(field, value), &versioned_item(), expect);
     };
     check("name", json!("Other"), false);
     check("categoryId", json!("auth"), false);

@@ -1,5 +1,10 @@
 //! What differs, field by field.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
 use std::fmt::Write as _;
 
 use marketsync::domain::canon::{agrees, same};

@@ -122,7 +122,9 @@ pub(super) fn number(count: usize) -> u32 {
 pub(super) fn excerpt(text: &str, range: Range<usize>) -> Excerpt {
     let start = floor(text, range.start);
     let line = line_of(text, start);
-    let end = floor(text, range.end).clamp(start, line.end.max(start));
+    // The place may be the line break itself.
+    let start = start.min(line.end);
+    let end = floor(text, range.end).clamp(start, line.end);
     let column = text
         .get(line.start..start)
         .unwrap_or_default()

@@ -292,10 +292,10 @@ pub(super) fn outline<'a>(text: &'a str, builder: &mut Builder<'a>) {
         let range = start..span.end.byte_offset().unwrap_or(start).max(start);
         match event {
             Event::MappingStart(style, ..) => {
-                builder.begin(shape(style, Shape::Object, Shape::BlockObject), range)
+                builder.begin(shape(style, Shape::Object, Shape::BlockObject), range);
             }
             Event::SequenceStart(style, ..) => {
-                builder.begin(shape(style, Shape::List, Shape::BlockList), range)
+                builder.begin(shape(style, Shape::List, Shape::BlockList), range);
             }
             Event::MappingEnd | Event::SequenceEnd => builder.end(range.end),
             Event::Scalar(name, style, _, tag) => {

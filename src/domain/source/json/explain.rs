@@ -22,66 +22,75 @@ pub(super) fn explain(path: &RepoPath, text: &str, error: &serde_json::Error) ->
         return explain_end(path, text, reason);
     }
     let at = offset(text, error);
-    let rest = text.get(at..).unwrap_or_default();
-    let next = rest.chars().next().unwrap_or(' ');
-    let word = word_around(text, at);
-    let name = text.get(word.clone()).unwrap_or_default();
+    let next = text
+        .get(at..)
+        .and_then(|rest| rest.chars().next())
+        .unwrap_or(' ');
     let one = at..at + next.len_utf8();
-    match next {
-        '/' | '#' => {
-            return Problem::at(
-                path,
-                text,
-                line_rest(text, at),
-                "a comment; JSON has no comments",
-            )
-            .expected("JSON (RFC 8259)")
-            .found(text.get(line_rest(text, at)).unwrap_or_default())
-            .hint("remove the comment, or write the item in YAML");
+    let word = word_around(text, at);
+    by_sight(path, text, reason, &one, &word)
+        .unwrap_or_else(|| explain_reason(path, text, reason, one, word))
+}
+
+/// What is known by its looks, whatever `serde_json` expected there: things of
+/// JavaScript and Python.
+fn by_sight(
+    path: &RepoPath,
+    text: &str,
+    reason: &str,
+    one: &Range<usize>,
+    word: &Range<usize>,
+) -> Option<Problem> {
+    let inside_a_text = reason.contains("escape") || reason.starts_with("control character");
+    if inside_a_text {
+        return None;
+    }
+    let problem =
+        |range: &Range<usize>, message: &str| Problem::at(path, text, range.clone(), message);
+    let comment = one.start..show::line_of(text, one.start).end.max(one.start);
+    match text.get(one.clone())? {
+        "/" | "#" => {
+            let found = text.get(comment.clone())?;
+            let problem = problem(&comment, "a comment; JSON has no comments")
+                .expected("JSON (RFC 8259)")
+                .found(found);
+            return Some(problem.hint("remove the comment, or write the item in YAML"));
         }
-        '\'' => {
-            return Problem::at(
-                path,
-                text,
-                one,
-                "a single quote; texts and keys stand in double quotes",
-            )
-            .expected("`\"`")
-            .found("'")
-            .hint("replace each ' around a text by \"");
+        "'" => {
+            let problem = problem(one, "a single quote; texts and keys stand in double quotes");
+            return Some(
+                problem
+                    .expected("`\"`")
+                    .found("'")
+                    .hint("replace each ' around a text by \""),
+            );
         }
         _ => {}
     }
+    let name = text.get(word.clone())?;
+    let a_value_stands_there = !reason.starts_with("key must") && !reason.starts_with("expected `");
     match name
         .trim_start_matches(['-', '+'])
         .to_ascii_lowercase()
         .as_str()
     {
-        "nan" | "inf" | "infinity" => {
-            return Problem::at(
-                path,
-                text,
+        "nan" | "inf" | "infinity" if a_value_stands_there => Some(
+            problem(
                 word,
-                format!("{} is not a number that JSON can hold", quote(name)),
+                &format!("{} is not a number that JSON can hold", quote(name)),
             )
             .expected("a finite number")
             .found(name)
-            .hint("leave the field out, or write null or a number");
-        }
-        "true" | "false" | "null" | "none" | "undefined" if !reason.starts_with("expected `") => {
-            return Problem::at(
-                path,
-                text,
-                word,
-                format!("{} is not a JSON value", quote(name)),
-            )
-            .expected("`true`, `false` or `null`, in lower case, or a text in double quotes")
-            .found(name)
-            .hint("write it in lower case, or put it in double quotes");
-        }
-        _ => {}
+            .hint("leave the field out, or write null or a number"),
+        ),
+        "true" | "false" | "null" | "none" | "undefined" if a_value_stands_there => Some(
+            problem(word, &format!("{} is not a JSON value", quote(name)))
+                .expected("`true`, `false` or `null`, in lower case, or a text in double quotes")
+                .found(name)
+                .hint("write it in lower case, or put it in double quotes"),
+        ),
+        _ => None,
     }
-    explain_reason(path, text, reason, one, word)
 }
 
 /// A sentence of `serde_json`, and ours for it: what is wrong, what is
@@ -241,9 +250,4 @@ fn word_around(text: &str, at: usize) -> Range<usize> {
             .map(char::len_utf8)
             .sum::<usize>();
     start..end
-}
-
-/// From `at` to the end of its line.
-fn line_rest(text: &str, at: usize) -> Range<usize> {
-    at..show::line_of(text, at).end.max(at)
 }
