@@ -1,3 +1,4 @@
 //! The tests of marketsync: one binary, one module for each topic.
 
+mod config;
 mod store;
