@@ -16,3 +16,5 @@ pub mod edge;
 pub mod embedded;
 pub mod daemon;
 pub mod cycle;
+pub mod cli;
+pub mod config;

@@ -7,4 +7,5 @@ mod delta;
 mod directory;
 mod git;
 mod source;
+mod config;
 mod store;
