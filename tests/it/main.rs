@@ -1,1 +1,3 @@
-
+mod embedded;
+mod embedded_faults;
+mod support;
