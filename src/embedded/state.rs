@@ -165,14 +165,12 @@ impl State {
 
     /// Stores a version and returns what was there before.
     pub(crate) fn put(&mut self, key: Key, stored: Stored) -> Option<Stored> {
-        self.keys.insert(stored.id.clone(), key.clone());
-        let before = self.items.insert(key, stored.clone());
-        if let Some(before) = &before
-            && before.id != stored.id
-        {
-            self.keys.remove(&before.id);
+        let before = self.items.get(&key).map(|before| before.id.clone());
+        if let Some(id) = before {
+            self.keys.remove(&id);
         }
-        before
+        self.keys.insert(stored.id.clone(), key.clone());
+        self.items.insert(key, stored)
     }
 
     /// Removes a version.

@@ -221,18 +221,15 @@ fn resources_schema(required: &[&str], services: Services) -> Value {
 fn violations(validator: &Validator, document: &Value, root: &str) -> Vec<ItemError> {
     let mut errors = Vec::new();
     for violation in validator.iter_errors(document).take(MAX_ERRORS) {
-        match violation.kind() {
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = violation.kind() {
             // One error for each key, as Ajv reports them.
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                for key in unexpected.iter().take(MAX_ERRORS) {
-                    let params = json!({ "additionalProperty": key });
-                    errors.push(error(&violation, root, "must NOT have additional properties", &params));
-                }
+            for key in unexpected.iter().take(MAX_ERRORS) {
+                let params = json!({ "additionalProperty": key });
+                errors.push(error(&violation, root, "must NOT have additional properties", &params));
             }
-            _ => {
-                let (message, params) = ajv_words(&violation);
-                errors.push(error(&violation, root, &message, &params));
-            }
+        } else {
+            let (message, params) = ajv_words(&violation);
+            errors.push(error(&violation, root, &message, &params));
         }
     }
     errors.truncate(MAX_ERRORS);

@@ -9,3 +9,5 @@ mod git;
 mod source;
 mod config;
 mod store;
+mod embedded;
+mod embedded_faults;
