@@ -11,3 +11,6 @@ mod config;
 mod store;
 mod embedded;
 mod embedded_faults;
+//! The one test binary. Every file of this folder has its line here; a test
+//! (`architecture`) sees to it.
+mod architecture;

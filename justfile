@@ -1,0 +1,27 @@
+# The daily commands. Continuous integration runs `.ci/run` and needs no `just`.
+
+# What continuous integration checks, in its order.
+check:
+    .ci/run
+
+# All tests, or those whose name holds `name`.
+test name="":
+    cargo test {{ name }}
+
+# The form and the lints.
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# The documentation of the crate; a broken link is an error.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Licences, banned crates and sources of the dependencies, if cargo-deny is there.
+deny:
+    .ci/deny
+
+# Writes the snapshots of what the program prints, also those in the README. Read the difference before you commit it.
+readme:
+    SNAPSHOTS=overwrite cargo test
+    git --no-pager diff --stat
