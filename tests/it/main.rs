@@ -1,16 +1,15 @@
-//! The tests of marketsync: one binary, one module for each topic.
+//! The tests of marketsync: one binary, one module for each topic. Every file
+//! of this folder has its line here; a test (`architecture`) sees to it.
 
 mod support;
 
+mod architecture;
 mod canon;
+mod config;
 mod delta;
 mod directory;
-mod git;
-mod source;
-mod config;
-mod store;
 mod embedded;
 mod embedded_faults;
-//! The one test binary. Every file of this folder has its line here; a test
-//! (`architecture`) sees to it.
-mod architecture;
+mod git;
+mod source;
+mod store;
