@@ -143,7 +143,7 @@ impl<T: Tree> Bodies<'_, T> {
     /// The document of an item as it is wanted: tailored, without `$schema`,
     /// with `image` and `supportedByImage` still in it as the file has them.
     pub fn document(&mut self, item: &Item) -> Result<Value, T::Error> {
-        manifest::document(self.tree, item, self.tailoring)
+        manifest::document_at(self.tree, &item.file, item.blob, self.tailoring)
     }
 
     /// The bytes of a picture of an item.

@@ -308,9 +308,6 @@ pub enum Event {
     },
     /// A file is wrong, or deserves a look.
     Found(Problem),
-    /// The marketplace differs from what was recorded, and the commit does
-    /// not.
-    Drifted(Change),
     /// A change is not made.
     Held(Held),
     /// A change was made or was not. Sent after the ledger is safe.

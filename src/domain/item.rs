@@ -500,8 +500,10 @@ pub struct Item {
     pub item_type: ItemType,
     /// `lifecycleStatus`, the default filled in.
     pub lifecycle: Lifecycle,
-    /// The file that holds it.
+    /// The file that holds it, as walked.
     pub path: RepoPath,
+    /// The same file with its symbolic links followed.
+    pub file: RepoPath,
     /// The bytes of that file.
     pub blob: BlobId,
     /// Its pictures.

@@ -13,7 +13,7 @@ use crate::domain::schema::{self, CompiledFiles, Schemas, Violation, escape};
 use crate::domain::schema_files::{self, SchemaFiles};
 use crate::domain::seen::Reading;
 use crate::domain::source::{self, Format, Outline, Place, Problem, Severity, nearest};
-use crate::domain::tree::{MAX_ITEM_BYTES, Resolved, Tree, opened};
+use crate::domain::tree::{MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
 
 /// How documents are made fit for their company, before they are hashed. The
 /// same for both generations of the API.
@@ -66,12 +66,17 @@ impl Standards {
     }
 }
 
-/// The document of an item as it is wanted, read again.
-pub fn document<T: Tree>(tree: &mut T, item: &Item, tailoring: &Tailoring) -> Result<Value, T::Error> {
-    let bytes = tree.bytes(&item.path, item.blob)?;
-    let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
+/// The document that a file holds or held, as it is or was wanted.
+pub fn document_at<T: Tree>(
+    tree: &mut T,
+    path: &RepoPath,
+    blob: BlobId,
+    tailoring: &Tailoring,
+) -> Result<Value, T::Error> {
+    let bytes = tree.bytes(path, blob)?;
+    let format = Format::of(path.file_name()).unwrap_or(Format::Json);
     // The same bytes made a valid item before, so this is an object again.
-    Ok(match source::parse(&item.path, format, &bytes).value {
+    Ok(match source::parse(path, format, &bytes).value {
         Some(Value::Object(document)) => Value::Object(tailoring.tailor(document)),
         other => other.unwrap_or_default(),
     })
@@ -154,7 +159,7 @@ impl<'a> Reader<'a> {
             problems: parsed.problems,
             rests_on: Vec::new(),
         };
-        let item = self.examine(tree, &mut draft, blob)?;
+        let item = self.examine(tree, &mut draft, &resolved)?;
         rests_on.append(&mut draft.rests_on);
         rests_on.sort();
         rests_on.dedup();
@@ -170,7 +175,7 @@ impl<'a> Reader<'a> {
         &mut self,
         tree: &mut T,
         draft: &mut Draft<'_>,
-        blob: BlobId,
+        file: &Resolved,
     ) -> Result<Option<Item>, T::Error> {
         if !draft.document.contains_key("itemId") {
             draft
@@ -189,7 +194,9 @@ impl<'a> Reader<'a> {
         self.remark(draft);
         self.commit_schema(tree, draft)?;
         let images = self.images(tree, draft)?;
-        let (Some(key), Some(item_type)) = (key, item_type) else { return Ok(None) };
+        let (Some(key), Some(item_type), &Target::File { blob, .. }) = (key, item_type, &file.target) else {
+            return Ok(None);
+        };
         if draft.is_broken() {
             return Ok(None);
         }
@@ -200,6 +207,7 @@ impl<'a> Reader<'a> {
         Ok(Some(Item {
             key,
             path: draft.path.clone(),
+            file: file.path.clone(),
             blob,
             digest: digest(&document, &images),
             sealed_digest: sealed_digest(&document, &item_type),
@@ -225,9 +233,9 @@ impl<'a> Reader<'a> {
             problem.hint = Some("it is sent as written; --set-tenant writes the company in".to_owned());
         }
         let unknown: Vec<String> =
-            draft.document.keys().filter(|field| !canon::is_known_field(field)).cloned().collect();
+            draft.document.keys().filter(|field| !rules::known_fields().any(|known| known == *field)).cloned().collect();
         for field in unknown {
-            let similar = nearest(&field, canon::known_fields())
+            let similar = nearest(&field, rules::known_fields())
                 .map_or_else(|| "it may be dropped or refused".to_owned(), |near| format!("did you mean `{near}`?"));
             let message = format!("the marketplace has no field `{field}`");
             let problem = draft.problem(&format!("/{}", escape(&field)), Place::Key, message);

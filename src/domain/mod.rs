@@ -4,12 +4,16 @@
 //! The modules stand in reading order: each uses only those above it.
 
 pub mod item;
+pub mod images;
 pub mod source;
 pub mod canon;
+pub mod delta;
 pub mod schema;
 pub mod tree;
 pub mod schema_files;
 pub mod pictures;
+pub mod follow;
+pub mod candidate;
 pub mod event;
 pub mod ledger;
 pub mod rules;
@@ -17,6 +21,5 @@ pub mod seen;
 pub mod manifest;
 pub mod catalog;
 pub mod plan;
-pub mod delta;
 pub mod status;
 pub mod report;

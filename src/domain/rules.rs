@@ -57,6 +57,26 @@ const LEGACY_FIELDS: [&str; 22] = [
     "visibility",
 ];
 
+/// The top-level fields of the new model that the legacy one lacks
+/// (`marketplace-api.md` §7.1), and `$schema`, which is never sent.
+const NEW_FIELDS: [&str; 9] = [
+    "$schema",
+    "annotations",
+    "itemTypeDefinitionRef",
+    "labels",
+    "links",
+    "maintainers",
+    "relationships",
+    "releaseDate",
+    "tags",
+];
+
+/// Every top-level field that the marketplace knows, in either generation.
+/// Others may be dropped or refused there.
+pub fn known_fields() -> impl Iterator<Item = &'static str> {
+    LEGACY_FIELDS.into_iter().chain(NEW_FIELDS)
+}
+
 /// Whether the legacy API has this top-level field, or the sender translates
 /// or removes it (`lifecycleStatus`, and `itemTypeDefinitionRef` of a platform
 /// type).

@@ -247,7 +247,7 @@ fn describe(error: &ValidationError<'_>, prefix: &str, found: &mut Vec<Violation
         }
         kind => {
             let (message, expected) = words(kind, error);
-            let hint = match (kind, error.instance()) {
+            let hint = match (kind, error.instance().as_ref()) {
                 (ValidationErrorKind::Enum { options }, Value::String(text)) => options
                     .as_array()
                     .and_then(|options| nearest(text, options.iter().filter_map(Value::as_str)))

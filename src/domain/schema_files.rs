@@ -59,7 +59,8 @@ pub fn gather<T: Tree>(
             Ok(bytes) => bytes,
             Err(why) => return refuse(format!("{path}: {}", why.message), rests_on),
         };
-        cache_key.push_str(&format!("{path} {}\n", Digest::of(&bytes)));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(cache_key, "{path} {}", Digest::of(&bytes));
         let schema = match schema::parse(&String::from_utf8_lossy(&bytes)) {
             Ok(schema) => schema,
             Err(error) => return refuse(format!("{path}: {error}"), rests_on),

@@ -13,9 +13,21 @@ pub const MAX_IMAGE_BYTES: u64 = 2 * 1024 * 1024;
 /// has 243 KB.
 pub const MAX_SCHEMA_BYTES: u64 = 2 * 1024 * 1024;
 
+/// The most bytes that are ever read of one file: the largest of the three.
+pub const MAX_BYTES: u64 = 2 * 1024 * 1024;
+
 /// The most files that are looked at below the source path. The public
 /// catalogue has 495 items.
 pub const MAX_FILES: usize = 100_000;
+
+/// The most files and folders of any kind that a walk below the source path
+/// meets. A million take git some 0.4 s; a forged repository can hold a
+/// thousand million in a few hundred bytes.
+pub const MAX_ENTRIES: usize = 1_000_000;
+
+/// How deep folders may nest. Nobody nests deeper by hand, and a walk needs
+/// stack for each.
+pub const MAX_FOLDERS: usize = 128;
 
 /// What a path leads to once its symbolic links are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +75,8 @@ pub struct Resolved {
 pub struct Entry {
     /// Where it is, as walked (links not followed).
     pub path: RepoPath,
-    /// The blob at that path; of a link its own, not its target's.
+    /// The blob at that path; of a link its own, not its target's, and never
+    /// equal to that of a regular file with the same bytes.
     pub blob: BlobId,
 }
 
@@ -79,9 +92,13 @@ pub struct Changes {
     /// and paths outside the source that an item names and that differ.
     /// A changed link stands for everything below it.
     pub touched: Vec<RepoPath>,
-    /// Names that cannot be read as a path: text for people, the bytes that
-    /// are not UTF-8 replaced.
+    /// Candidates whose path cannot be said as text: what can be shown of it,
+    /// the bytes that are not UTF-8 replaced. Empty unless `complete`: where
+    /// such a path differs, everything is listed.
     pub unreadable: Vec<String>,
+    /// Files that are called like marketsync's own configuration: no items,
+    /// but worth a notice. All of them, or those that differ.
+    pub passed_over: Vec<RepoPath>,
 }
 
 /// One moment of a source: a commit, or a directory that held still.

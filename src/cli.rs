@@ -1,0 +1,377 @@
+//! The command line: clap types only, no decisions. What the options mean
+//! together with environment and file is told in [`crate::config`].
+//!
+//! The doc comments are the help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps a Mia-Platform Marketplace in step with a git repository
+///
+/// Commit an item file, and the item is created or updated in the marketplace;
+/// nothing else there is touched.
+#[derive(Debug, Parser)]
+#[command(name = "marketsync", version, after_help = SETTINGS, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const SETTINGS: &str = "\
+Every option can also be set by an environment variable and in the configuration file, under the \
+same name: --company-id, MARKETSYNC_COMPANY_ID, company_id. An option goes before a variable, a \
+variable before the file. In a variable, several values stand on several lines; in the file they \
+are a list. Relative paths in the file begin at its folder.";
+
+const APPLY: &str = "\
+Examples:
+  marketsync apply --endpoint embedded
+      Try it without an account, on the current folder
+  MARKETSYNC_CLIENT_SECRET=… marketsync apply catalog \\
+      --endpoint https://console.example.com --company-id my-company --client-id ID
+      One pass with a service account
+  marketsync apply --prune --drift=correct
+      Also delete what left the repository, and put right what others changed
+
+The secret, private key or token comes from a file or from MARKETSYNC_CLIENT_SECRET, \
+MARKETSYNC_PRIVATE_KEY or MARKETSYNC_TOKEN, never from an option. If endpoint, company and \
+credential are all unset, the current context of miactl is used.
+
+Exit codes:
+  0    everything is as it should be
+  1    some item is invalid, failed or was rejected; the good ones were done
+  2    the work could not be done: usage, configuration, source, network, authentication, lock
+  3    a guard held something back (see --allow-deletes and --max-updates)
+  130, 143  interrupted or terminated with something left undone";
+
+const VALIDATE: &str = "\
+Examples:
+  marketsync validate
+  marketsync validate catalog --against origin/main --strict --format json
+
+Needs no network and no account.
+
+Exit codes:
+  0    every item is valid
+  1    some item is not
+  2    the work could not be done: usage, configuration, source";
+
+const STATUS: &str = "\
+Examples:
+  marketsync status
+  marketsync status --state /var/lib/marketsync --format json
+
+The state is found by --state, or else by endpoint, company and source as `apply` was given them.
+
+Exit codes:
+  0    the state was read
+  1    some item failed or was rejected when it was last tried
+  2    there is no state, or it could not be read";
+
+const MARKETPLACE: &str = "\
+Examples:
+  marketsync marketplace
+  marketsync marketplace --listen 127.0.0.1:9000 --data marketplace.json --control
+
+It speaks the published HTTP API of the Marketplace and keeps its items in memory, or in the file \
+of --data. It is meant for tests and first steps; it takes any credential.
+
+Exit codes:
+  0    ended by a signal
+  2    it could not start";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the marketplace up to date with the source once, then exit
+    #[command(after_help = APPLY)]
+    Apply(Apply),
+    /// Check every item of the source, without network
+    #[command(after_help = VALIDATE)]
+    Validate(Validate),
+    /// Show what is known of every item: version, commit, last result, age
+    #[command(after_help = STATUS)]
+    Status(Status),
+    /// Serve a marketplace of its own, for tests and first steps
+    #[command(after_help = MARKETPLACE)]
+    Marketplace(Marketplace),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "General")]
+pub struct Common {
+    /// The configuration file, YAML [default: marketsync/marketsync.yaml in
+    /// $XDG_CONFIG_HOME or ~/.config, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines are written [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// The least important log lines that are written [default: info]
+    #[arg(long, global = true, value_enum, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub source: Source,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub connection: Connection,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub state: State,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub pass: Pass,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub output: Output,
+}
+
+/// `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub source: Source,
+    /// Also check what changed since this revision: a published version must
+    /// keep its resources and type
+    #[arg(long, value_name = "REV")]
+    pub against: Option<String>,
+    /// The company whose items these are; without it, tenantId is not compared
+    #[arg(long, value_name = "ID")]
+    pub company_id: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub output: Output,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub state: State,
+    /// The source that the state is of, as `apply` was given it [default: .]
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<PathBuf>,
+    /// The --path that `apply` was given
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// The marketplace: a URL, or `embedded`
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// The company
+    #[arg(long, value_name = "ID")]
+    pub company_id: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub output: Output,
+}
+
+/// `marketplace`.
+#[derive(Debug, Args)]
+pub struct Marketplace {
+    /// The address to listen on; port 0 takes any free one [default:
+    /// 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// The version of the Console that it behaves like, such as 14.1 or 13.6
+    /// [default: 14.1]
+    #[arg(long, value_name = "VERSION")]
+    pub console: Option<String>,
+    /// Keep the items in this file [default: in memory, until it ends]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Also serve the routes by which a test arranges items and faults
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub control: Option<bool>,
+    /// Decide one thing that the published API leaves open; may be repeated
+    #[arg(long = "switch", value_name = "NAME=VALUE")]
+    pub switches: Vec<String>,
+}
+
+/// Which files are read, and how.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Source")]
+pub struct Source {
+    /// A folder inside a git checkout, a bare repository, or a plain folder
+    /// [default: .]
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<PathBuf>,
+    /// The commit, branch or tag to read [default: HEAD]
+    #[arg(long, value_name = "REV")]
+    pub revision: Option<String>,
+    /// Only items below this folder of the repository [default: SOURCE]
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// Leave these files out, in gitignore syntax; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Read the files as they lie in the folder, committed or not [default:
+    /// false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub working_tree: Option<bool>,
+    /// Check items of a type with a JSON Schema of your own; TYPE is a bare
+    /// name or NAMESPACE/NAME; may be repeated
+    #[arg(long = "schema", value_name = "TYPE=FILE")]
+    pub schemas: Vec<String>,
+    /// Treat warnings as errors [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub strict: Option<bool>,
+    /// Write the company into tenantId of every item [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub set_tenant: Option<bool>,
+    /// The lifecycleStatus of items that state none [default: published]
+    #[arg(long, value_name = "STATUS")]
+    pub default_lifecycle: Option<String>,
+}
+
+/// Which marketplace, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// The marketplace: the URL of a Console (https:// if it names no scheme),
+    /// or `embedded` for one of its own
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// The company (tenant) whose items these are [default for an embedded
+    /// marketplace: my-company]
+    #[arg(long, value_name = "ID")]
+    pub company_id: Option<String>,
+    /// The client id of the service account
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The file that holds its client secret
+    #[arg(long, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// The id of its key, when it signs in with a private key
+    #[arg(long, value_name = "ID")]
+    pub key_id: Option<String>,
+    /// The file that holds that private key, PEM with PKCS#8
+    #[arg(long, value_name = "FILE")]
+    pub private_key_file: Option<PathBuf>,
+    /// The file that holds an access token, instead of a service account
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The certificates that are trusted, PEM, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where it is remembered what was done.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "State")]
+pub struct State {
+    /// The folder of the state [default: one for each endpoint, company and
+    /// source, in marketsync in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// What a pass may do.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Pass")]
+pub struct Pass {
+    /// What to do about items that somebody changed in the marketplace: not
+    /// look, report, or correct [default: off]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub drift: Option<Drift>,
+    /// Delete items that left the source, of those that marketsync recorded
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub prune: Option<bool>,
+    /// How many items one commit may delete in all [default: a tenth of those
+    /// recorded, at least 1 and at most 10]
+    #[arg(long, value_name = "N")]
+    pub allow_deletes: Option<usize>,
+    /// Hold all updates of a pass if there are more than this [default: no
+    /// limit]
+    #[arg(long, value_name = "N")]
+    pub max_updates: Option<usize>,
+    /// How long to repeat what failed for a passing reason, such as 90s or 2m
+    /// [default: 2m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub retry_for: Option<Duration>,
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// How the result is printed [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+}
+
+/// What to do about drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Drift {
+    /// Do not look.
+    Off,
+    /// Look and tell.
+    Report,
+    /// Look and put right.
+    Correct,
+}
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least important log lines that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// What deserves a look.
+    Warn,
+    /// What was done.
+    Info,
+    /// Requests and decisions.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Reads a duration such as `90s`, `2m` or `1h 30m`, between zero and a day.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    // Longer than any pass; also keeps sums of times in range.
+    const LONGEST: Duration = Duration::from_hours(24);
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| "a duration is a number with its unit, such as 90s or 2m, of at most 24h".to_owned())
+}

@@ -1,0 +1,123 @@
+//! Why a command could not do its work, and what to do about it. Always exit
+//! code 2.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::cycle::CycleError;
+use crate::domain::schema::SchemaError;
+use crate::edge::marketplace::SetupError;
+use crate::edge::source::SourceError;
+use crate::edge::store::StoreError;
+use crate::edge::telemetry::InvalidLevel;
+use crate::embedded::EmbeddedError;
+
+/// The work could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log settings cannot be used.
+    #[error(transparent)]
+    Log(#[from] InvalidLevel),
+    /// A schema of `--schema` cannot be read.
+    #[error("cannot read the schema {}", path.display())]
+    ReadSchema {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A schema cannot be used.
+    #[error("a schema cannot be used{}", path.as_ref().map(|path| format!(": {}", path.display())).unwrap_or_default())]
+    Schema {
+        /// The file; none for those of the program.
+        path: Option<PathBuf>,
+        /// Why.
+        #[source]
+        source: SchemaError,
+    },
+    /// The source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The marketplace cannot be talked to.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The pass could not be made, or not to its end.
+    #[error(transparent)]
+    Cycle(#[from] CycleError),
+    /// The embedded marketplace cannot run.
+    #[error("the embedded marketplace cannot run")]
+    Embedded(#[from] EmbeddedError),
+    /// A switch of the embedded marketplace is unknown.
+    #[error("the switch {switch} cannot be set: {why}")]
+    Switch {
+        /// As given.
+        switch: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no state to show.
+    #[error("there is no state in {}", dir.display())]
+    NoState {
+        /// Where it was looked for.
+        dir: PathBuf,
+    },
+    /// The result could not be printed.
+    #[error("the result could not be printed")]
+    Print(#[source] std::io::Error),
+    /// The system refuses something that every program needs.
+    #[error("cannot {what}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl CommandError {
+    /// What to do, where the message does not say it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::NoState { .. } => Some(
+                "run `marketsync apply` first, or name the state with --state, or with the --endpoint, \
+                 --company-id and SOURCE that apply was given"
+                    .to_owned(),
+            ),
+            Self::Listen { .. } => Some("choose another address with --listen; port 0 takes any free one".to_owned()),
+            Self::Switch { .. } => Some("`marketsync marketplace --help` lists the switches".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The message and all its causes, each said once.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "\n  because {error}");
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,361 @@
+//! File, environment and options to a complete, checked configuration.
+//!
+//! Each setting has one name in three spellings (`--company-id`,
+//! `MARKETSYNC_COMPANY_ID`, `company_id`): an option goes before a variable, a
+//! variable before the file, the file before the default. The file is never
+//! looked for in the source: what a repository holds must not choose an
+//! endpoint or turn pruning on.
+
+mod error;
+mod credential;
+mod layers;
+mod miactl;
+mod connect;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel};
+use crate::domain::item::{ItemType, Lifecycle, RepoPath};
+use crate::edge::store::{Identity, default_dir};
+
+pub use connect::{Connect, EMBEDDED_COMPANY, Endpoint};
+pub use credential::{Credential, SecretSource};
+pub use error::ConfigError;
+pub use layers::{Environment, SETTINGS};
+
+use layers::{Layers, count, text, truth, word};
+
+/// What to do, complete and checked.
+#[derive(Debug)]
+pub struct Config {
+    /// What to do.
+    pub job: Job,
+    /// How log lines are written.
+    pub log: Log,
+    /// What deserves a look before it is done.
+    pub notices: Vec<String>,
+}
+
+/// One command with all that it needs.
+#[derive(Debug)]
+pub enum Job {
+    /// `apply`
+    Apply(ApplyConfig),
+    /// `validate`
+    Validate(ValidateConfig),
+    /// `status`
+    Status(StatusConfig),
+    /// `marketplace`
+    Marketplace(MarketplaceConfig),
+    /// `completions`
+    Completions(clap_complete::Shell),
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Their form.
+    pub format: LogFormat,
+    /// The least important that are.
+    pub level: LogLevel,
+}
+
+/// One pass.
+#[derive(Debug)]
+pub struct ApplyConfig {
+    /// Which files.
+    pub source: SourceConfig,
+    /// Which marketplace.
+    pub connect: Connect,
+    /// The state directory.
+    pub state: PathBuf,
+    /// What that state is for.
+    pub identity: Identity,
+    /// What the pass may do.
+    pub pass: PassConfig,
+    /// The form of the result.
+    pub format: Format,
+}
+
+/// A check without network.
+#[derive(Debug)]
+pub struct ValidateConfig {
+    /// Which files.
+    pub source: SourceConfig,
+    /// The revision to compare published versions with.
+    pub against: Option<String>,
+    /// Whose items these are, if known.
+    pub company: Option<String>,
+    /// The form of the result.
+    pub format: Format,
+}
+
+/// A look at the state.
+#[derive(Debug)]
+pub struct StatusConfig {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The form of the result.
+    pub format: Format,
+}
+
+/// A marketplace of our own.
+#[derive(Debug)]
+pub struct MarketplaceConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The Console that it behaves like.
+    pub console: semver::Version,
+    /// Where the items are kept; none: in memory.
+    pub data: Option<PathBuf>,
+    /// Whether it serves the routes by which tests arrange things.
+    pub control: bool,
+    /// Decisions on what the API leaves open, by name; the names are not
+    /// checked here.
+    pub switches: Vec<(String, String)>,
+}
+
+/// Which files are read, and how.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// The folder or repository.
+    pub location: PathBuf,
+    /// What to read of it; none: HEAD.
+    pub revision: Option<String>,
+    /// Only below this folder of the repository; none: all of SOURCE.
+    pub path: Option<RepoPath>,
+    /// Files to leave out, in gitignore syntax.
+    pub exclude: Vec<String>,
+    /// Whether files are read as they lie there, committed or not.
+    pub working_tree: bool,
+    /// Schemas of the user's own, by type.
+    pub schemas: Vec<(ItemType, PathBuf)>,
+    /// Whether warnings are errors.
+    pub strict: bool,
+    /// Whether `tenantId` becomes the company.
+    pub set_tenant: bool,
+    /// The `lifecycleStatus` of items that state none.
+    pub default_lifecycle: Lifecycle,
+}
+
+/// What a pass may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassConfig {
+    /// What to do about drift.
+    pub drift: Drift,
+    /// Whether items that left the source are deleted.
+    pub prune: bool,
+    /// How many deletions one commit may make in all; none: the usual guard.
+    pub allow_deletes: Option<usize>,
+    /// How many updates a pass may make; none: any number.
+    pub max_updates: Option<usize>,
+    /// How long transient failures are repeated.
+    pub retry_for: Duration,
+}
+
+/// How long `apply` repeats transient failures (`practice.md` §4).
+const RETRY_FOR: Duration = Duration::from_mins(2);
+
+/// Where the embedded marketplace listens: on this machine only.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// The Console that the embedded marketplace behaves like: the current one.
+const CONSOLE: semver::Version = semver::Version::new(14, 1, 0);
+
+/// The configuration of this command line in this environment. Reads the
+/// configuration file, and miactl's if it is to be used; nothing else.
+pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigError> {
+    if let Command::Completions { shell } = cli.command {
+        // Shells ask for them at start, whatever else is wrong.
+        let log = Log { format: LogFormat::Text, level: LogLevel::Info };
+        return Ok(Config { job: Job::Completions(shell), log, notices: Vec::new() });
+    }
+    let layers = Layers::load(cli.common.config.as_deref(), environment)?;
+    let log = Log {
+        format: value(layers.one("log_format", cli.common.log_format, word)?, LogFormat::Text),
+        level: value(layers.one("log_level", cli.common.log_level, word)?, LogLevel::Info),
+    };
+    let mut notices = Vec::new();
+    let job = match &cli.command {
+        Command::Apply(args) => {
+            let config = apply(&layers, args)?;
+            notices.extend(connect::notice(&config.connect));
+            Job::Apply(config)
+        }
+        Command::Validate(args) => Job::Validate(validate(&layers, args)?),
+        Command::Status(args) => Job::Status(status(&layers, args)?),
+        Command::Marketplace(args) => Job::Marketplace(marketplace(&layers, args)?),
+        Command::Completions { shell } => Job::Completions(*shell),
+    };
+    Ok(Config { job, log, notices })
+}
+
+fn value<T>(given: Option<layers::Given<T>>, default: T) -> T {
+    given.map_or(default, |given| given.value)
+}
+
+fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigError> {
+    let source = source(layers, &args.source)?;
+    let connect = connect::connect(layers, &args.connection)?;
+    let identity = Identity {
+        endpoint: connect.endpoint.to_string(),
+        company: connect.company.clone(),
+        source: source_name(&source.location, source.path.as_ref()),
+    };
+    Ok(ApplyConfig {
+        state: match state(layers, &args.state)? {
+            Some(dir) => dir,
+            None => usual_state(layers, &identity)?,
+        },
+        pass: PassConfig {
+            drift: value(layers.one("drift", args.pass.drift, word)?, Drift::Off),
+            prune: value(layers.one("prune", args.pass.prune, truth)?, false),
+            allow_deletes: layers.one("allow_deletes", args.pass.allow_deletes, count)?.map(|given| given.value),
+            max_updates: layers.one("max_updates", args.pass.max_updates, count)?.map(|given| given.value),
+            retry_for: value(layers.one("retry_for", args.pass.retry_for, cli::duration)?, RETRY_FOR),
+        },
+        format: format(layers, &args.output)?,
+        source,
+        connect,
+        identity,
+    })
+}
+
+fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig, ConfigError> {
+    Ok(ValidateConfig {
+        source: source(layers, &args.source)?,
+        against: layers.one("against", args.against.clone(), text)?.map(|given| given.value),
+        company: layers.one("company_id", args.company_id.clone(), text)?.map(|given| given.value),
+        format: format(layers, &args.output)?,
+    })
+}
+
+fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, ConfigError> {
+    let format = format(layers, &args.output)?;
+    if let Some(state) = state(layers, &args.state)? {
+        return Ok(StatusConfig { state, format });
+    }
+    let connection = cli::Connection {
+        endpoint: args.endpoint.clone(),
+        company_id: args.company_id.clone(),
+        ..cli::Connection::default()
+    };
+    let target = connect::target(layers, &connection)?;
+    let location = location(layers, args.source.as_ref())?;
+    let path = below(layers, args.path.as_ref())?;
+    let identity = Identity {
+        endpoint: target.endpoint.to_string(),
+        company: target.company,
+        source: source_name(&location, path.as_ref()),
+    };
+    Ok(StatusConfig { state: usual_state(layers, &identity)?, format })
+}
+
+fn marketplace(layers: &Layers<'_>, args: &cli::Marketplace) -> Result<MarketplaceConfig, ConfigError> {
+    let listen = |text: &str| {
+        text.parse().map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
+    };
+    let switch = |text: &str| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    };
+    let switches = layers.several("switch", &args.switches, switch)?;
+    Ok(MarketplaceConfig {
+        listen: value(layers.checked("listen", args.listen.as_ref(), listen)?, LISTEN),
+        console: value(layers.checked("console", args.console.as_ref(), console)?, CONSOLE),
+        data: layers.path("data", args.data.as_ref())?.map(|given| given.value),
+        control: value(layers.one("control", args.control, truth)?, false),
+        switches: switches.into_iter().map(|given| given.value).collect(),
+    })
+}
+
+/// `14.1`, or `14.1.2`.
+fn console(text: &str) -> Result<semver::Version, String> {
+    let whole = if text.matches('.').count() == 1 { format!("{text}.0") } else { text.to_owned() };
+    whole.parse().map_err(|_| format!("`{text}` is no version of a Console, such as 14.1 or 13.6"))
+}
+
+fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {
+    let revision = layers.one("revision", args.revision.clone(), text)?;
+    let working_tree = layers.one("working_tree", args.working_tree, truth)?;
+    if let (Some(revision), Some(working_tree)) = (&revision, &working_tree)
+        && working_tree.value
+    {
+        let (one, other) = (revision.origin.to_string(), working_tree.origin.to_string());
+        return Err(ConfigError::Both { one, other });
+    }
+    let lifecycle = |text: &str| text.parse::<Lifecycle>().map_err(|why| why.to_string());
+    let lifecycle = layers.checked("default_lifecycle", args.default_lifecycle.as_ref(), lifecycle)?;
+    let exclude = layers.several("exclude", &args.exclude, text)?;
+    Ok(SourceConfig {
+        location: location(layers, args.source.as_ref())?,
+        revision: revision.map(|given| given.value),
+        path: below(layers, args.path.as_ref())?,
+        exclude: exclude.into_iter().map(|given| given.value).collect(),
+        working_tree: value(working_tree, false),
+        schemas: schemas(layers, &args.schemas)?,
+        strict: value(layers.one("strict", args.strict, truth)?, false),
+        set_tenant: value(layers.one("set_tenant", args.set_tenant, truth)?, false),
+        default_lifecycle: value(lifecycle, Lifecycle::Published),
+    })
+}
+
+fn location(layers: &Layers<'_>, flag: Option<&PathBuf>) -> Result<PathBuf, ConfigError> {
+    Ok(value(layers.path("source", flag)?, PathBuf::from(".")))
+}
+
+fn below(layers: &Layers<'_>, flag: Option<&String>) -> Result<Option<RepoPath>, ConfigError> {
+    let path = |text: &str| RepoPath::new(text).map_err(|why| format!("{why}; it begins at the root of the repository"));
+    Ok(layers.checked("path", flag, path)?.map(|given| given.value))
+}
+
+fn schemas(layers: &Layers<'_>, flags: &[String]) -> Result<Vec<(ItemType, PathBuf)>, ConfigError> {
+    let parse = |text: &str| {
+        let (name, file) = text.split_once('=').unwrap_or((text, ""));
+        let item_type = match name.split_once('/') {
+            Some((namespace, name)) => ItemType { namespace: namespace.to_owned(), name: name.to_owned() },
+            None => ItemType::platform(name),
+        };
+        let parts = [&item_type.namespace, &item_type.name];
+        if file.is_empty() || parts.iter().any(|part| part.is_empty() || part.contains('/')) {
+            return Err(format!("`{text}` is not TYPE=FILE, where TYPE is a name or NAMESPACE/NAME"));
+        }
+        Ok((item_type, PathBuf::from(file)))
+    };
+    let given = layers.several("schema", flags, parse)?.into_iter();
+    Ok(given
+        .map(|layers::Given { value: (item_type, file), origin }| {
+            (item_type, layers.from_here(&layers::Given { value: file, origin }))
+        })
+        .collect())
+}
+
+fn format(layers: &Layers<'_>, args: &cli::Output) -> Result<Format, ConfigError> {
+    Ok(value(layers.one("format", args.format, word)?, Format::Text))
+}
+
+fn state(layers: &Layers<'_>, args: &cli::State) -> Result<Option<PathBuf>, ConfigError> {
+    Ok(layers.path("state", args.state.as_ref())?.map(|given| given.value))
+}
+
+fn usual_state(layers: &Layers<'_>, identity: &Identity) -> Result<PathBuf, ConfigError> {
+    default_dir(identity, |name| layers.environment().get(name).cloned()).ok_or_else(|| ConfigError::Missing {
+        what: "state directory",
+        hint: "neither HOME nor XDG_STATE_HOME is set; say where the state is kept: --state DIR".to_owned(),
+    })
+}
+
+/// The source as one text that is the same in every run: its true path, and
+/// the part of it that is used.
+fn source_name(location: &Path, path: Option<&RepoPath>) -> String {
+    // What cannot be found here will be told by who reads it.
+    let location = std::fs::canonicalize(location)
+        .or_else(|_| std::path::absolute(location))
+        .unwrap_or_else(|_| location.to_owned());
+    match path.filter(|path| !path.as_str().is_empty()) {
+        Some(path) => format!("{} --path {path}", location.display()),
+        None => location.display().to_string(),
+    }
+}

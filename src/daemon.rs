@@ -1,0 +1,144 @@
+//! When to run a pass and when to stop. Knows nothing of what a pass does.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The first pause after a pass that left something to try again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause (`practice.md` §4): somebody waits for the item.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// What a pass leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing that another try would change.
+    Settled,
+    /// Something may go next time.
+    Retry {
+        /// How long the server asked to wait.
+        after: Option<Duration>,
+    },
+}
+
+/// Pauses that double, each drawn from its whole length ("full jitter"), so
+/// that many clients of one server do not come back together.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    /// The next pause; never shorter than the server asked for.
+    pub fn next(&mut self, asked: Option<Duration>) -> Duration {
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
+        self.tries += 1;
+        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
+    }
+}
+
+/// Repeats a pass until nothing is left to try again, until `give_up` is over,
+/// or until `stop` says so. Returns what the last pass left.
+///
+/// A pass that ends with an error is repeated as well if `is_transient` says
+/// that it may go next time. `wait` is told of each pause before it begins.
+pub async fn until_settled<E>(
+    give_up: Duration,
+    mut stop: watch::Receiver<bool>,
+    mut pass: impl AsyncFnMut() -> Result<Rest, E>,
+    is_transient: impl Fn(&E) -> bool,
+    wait: impl Fn(Duration),
+) -> Result<Rest, E> {
+    let deadline = Instant::now() + give_up;
+    let mut backoff = Backoff::default();
+    loop {
+        let result = pass().await;
+        let asked = match &result {
+            Ok(Rest::Settled) => return result,
+            Ok(Rest::Retry { after }) => *after,
+            Err(error) if is_transient(error) => None,
+            Err(_) => return result,
+        };
+        let pause = backoff.next(asked);
+        if *stop.borrow() || Instant::now() + pause >= deadline {
+            return result;
+        }
+        wait(pause);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // The sender lives in `main` as long as this does.
+            _ = stop.wait_for(|stopped| *stopped) => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::Instant;
+
+    use super::{Backoff, LONGEST_PAUSE, Rest, until_settled};
+
+    fn run(give_up: u64, results: &[Result<Rest, bool>]) -> (Result<Rest, bool>, usize, Duration) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (_keep, stop) = watch::channel(false);
+            let calls = Cell::new(0);
+            let start = Instant::now();
+            let pass = async || {
+                let call = calls.get();
+                calls.set(call + 1);
+                *results.get(call).unwrap_or(&results[results.len() - 1])
+            };
+            let result = until_settled(Duration::from_secs(give_up), stop, pass, |error| *error, |_| {}).await;
+            (result, calls.get(), start.elapsed())
+        })
+    }
+
+    const RETRY: Result<Rest, bool> = Ok(Rest::Retry { after: None });
+
+    #[test]
+    fn settled_is_the_end() {
+        assert_eq!(run(120, &[Ok(Rest::Settled)]), (Ok(Rest::Settled), 1, Duration::ZERO));
+    }
+
+    #[test]
+    fn what_may_go_is_tried_again() {
+        let (result, calls, _) = run(120, &[RETRY, Err(true), Ok(Rest::Settled)]);
+        assert_eq!((result, calls), (Ok(Rest::Settled), 3));
+    }
+
+    #[test]
+    fn what_cannot_go_ends_it() {
+        let (result, calls, _) = run(120, &[RETRY, Err(false), Ok(Rest::Settled)]);
+        assert_eq!((result, calls), (Err(false), 2));
+    }
+
+    #[test]
+    fn it_is_given_up_in_time() {
+        let (result, calls, took) = run(120, &[RETRY]);
+        assert_eq!(result, RETRY);
+        assert!(calls > 3, "{calls}");
+        assert!(took <= Duration::from_secs(120), "{took:?}");
+    }
+
+    #[test]
+    fn the_server_sets_the_least_pause() {
+        let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
+        let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
+        assert!(took >= Duration::from_secs(30), "{took:?}");
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_limit() {
+        let mut backoff = Backoff::default();
+        for _ in 0..100 {
+            assert!(backoff.next(None) <= LONGEST_PAUSE);
+        }
+    }
+}

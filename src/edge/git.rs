@@ -1,0 +1,451 @@
+//! Git: reads commits, never a work tree, and never runs anything. The only
+//! module (with its children) that names `git2`.
+//!
+//! libgit2 runs no hook, filter or fsmonitor of a repository when objects are
+//! read, and it reads no configuration of the machine or the user here, so it
+//! does not matter who owns the repository.
+
+mod changes;
+mod tree;
+mod uncommitted;
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use git2::{ConfigLevel, ErrorCode, Oid, Repository, RepositoryOpenFlags};
+use jiff::Timestamp;
+
+use crate::domain::item::{BlobId, CommitId, RepoPath};
+use crate::domain::tree::MAX_FILES;
+use crate::edge::directory::DirectoryError;
+
+pub use tree::GitTree;
+pub use uncommitted::UNCOMMITTED_BUDGET;
+
+/// How much libgit2 may cache of parsed objects, in bytes, in the whole
+/// process. Folders are remembered by [`GitTree`] itself, blobs are read once.
+const OBJECT_CACHE_BYTES: isize = 16 * 1024 * 1024;
+
+/// How much of a pack file is mapped at once, in bytes. The default is 1 GiB,
+/// which a memory limit of a container counts.
+const PACK_WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// How much of all pack files is mapped together, in bytes (default 8 GiB).
+const PACK_MAPPED_BYTES: usize = 64 * 1024 * 1024;
+
+/// How many pack files are open at once (default: no limit). Of the 1024 file
+/// descriptors that a process usually gets.
+const PACK_FILES: usize = 128;
+
+/// The longest commit message that is read, in bytes; what is longer is cut.
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// The repository could not be read. It says nothing about any file.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// libgit2 refused its settings.
+    #[error("libgit2 could not be set up: {message}")]
+    Setup {
+        /// What it said.
+        message: String,
+    },
+    /// The source path cannot be reached.
+    #[error("cannot read the source {path}")]
+    Source {
+        /// As given.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The source is a file.
+    #[error("the source {path} is not a directory; name the folder that holds the items")]
+    NotADirectory {
+        /// As given.
+        path: PathBuf,
+    },
+    /// There is a `.git`, but no repository behind it.
+    #[error(
+        "{path} looks like a git checkout, but the repository behind it cannot be found; \
+         if it is a linked worktree, its main repository must be reachable at the same path"
+    )]
+    Broken {
+        /// The `.git` in question.
+        path: PathBuf,
+    },
+    /// libgit2 cannot open the repository.
+    #[error("cannot open the git repository at {path}")]
+    Open {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: git2::Error,
+    },
+    /// A repository format that libgit2 lacks.
+    #[error(
+        "the git repository at {path} uses {format}, which marketsync cannot read; use a clone without it"
+    )]
+    Format {
+        /// Where it is.
+        path: PathBuf,
+        /// SHA-256 object names or the reftable format.
+        format: &'static str,
+    },
+    /// The work tree of the repository is elsewhere (`core.worktree`).
+    #[error("the source {path} is outside the work tree {work_dir} of its repository")]
+    OutsideWorkTree {
+        /// The source.
+        path: PathBuf,
+        /// What the repository says.
+        work_dir: PathBuf,
+    },
+    /// The path from the root of the checkout to the source is not UTF-8.
+    #[error("the path of the source {path} is not UTF-8")]
+    NotUtf8 {
+        /// The source.
+        path: PathBuf,
+    },
+    /// HEAD names a branch that has no commit.
+    #[error("the repository has no commit yet; commit the item files first, or use --working-tree")]
+    Unborn,
+    /// No commit has that name.
+    #[error("no commit is called {text:?} here; is it fetched, and spelled right?")]
+    UnknownRevision {
+        /// What was asked for.
+        text: String,
+        /// What libgit2 said.
+        #[source]
+        source: git2::Error,
+    },
+    /// The commit is not in the repository.
+    #[error("commit {commit} is not in this repository")]
+    NoCommit {
+        /// Which one.
+        commit: CommitId,
+    },
+    /// The commit has no folder at the source path. Not the same as an empty
+    /// catalogue: a mistyped path must not look like one.
+    #[error("commit {commit} has no folder {path}; is the path right, and is it committed?")]
+    NoSource {
+        /// The source path.
+        path: RepoPath,
+        /// Where it was looked for.
+        commit: CommitId,
+    },
+    /// More candidates than [`MAX_FILES`].
+    #[error(
+        "there are more than {MAX_FILES} files below {path} that may be items; narrow it with --path or --exclude"
+    )]
+    TooManyFiles {
+        /// The source path.
+        path: RepoPath,
+    },
+    /// More entries of any kind than a walk looks at.
+    #[error(
+        "there are more than {limit} files and folders below {path}; narrow it with --path or --exclude"
+    )]
+    TooManyEntries {
+        /// The source path.
+        path: RepoPath,
+        /// The limit.
+        limit: usize,
+    },
+    /// Folders nest deeper than [`crate::domain::tree::MAX_FOLDERS`], or a path is
+    /// longer than [`crate::domain::follow::MAX_PATH_BYTES`].
+    #[error("the folders below {path} nest too deep; exclude them with --exclude")]
+    TooDeep {
+        /// The folder that was not entered.
+        path: RepoPath,
+    },
+    /// An object that the commit needs is not in this clone.
+    #[error("this clone lacks {what}; it may be a partial or broken clone: fetch it whole")]
+    Lacking {
+        /// What it is.
+        what: String,
+    },
+    /// A file grew beyond every limit; the caller checks before it reads.
+    #[error("{path} has {size} bytes, more than is ever read")]
+    TooLarge {
+        /// The file.
+        path: RepoPath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Anything else that libgit2 reports.
+    #[error("cannot read {what} from the git repository")]
+    Read {
+        /// What it is.
+        what: String,
+        /// What libgit2 said.
+        #[source]
+        source: git2::Error,
+    },
+    /// The work tree could not be looked at.
+    #[error("cannot compare the work tree with the git index")]
+    WorkTree(#[source] DirectoryError),
+}
+
+impl GitError {
+    fn read(what: impl Into<String>) -> impl FnOnce(git2::Error) -> Self {
+        let what = what.into();
+        move |source| match source.code() {
+            ErrorCode::NotFound => Self::Lacking { what },
+            _ => Self::Read { what, source },
+        }
+    }
+}
+
+/// What history keeps of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// The author's name.
+    pub author: String,
+    /// When it was committed.
+    pub time: Timestamp,
+    /// The message, cut at 64 KiB, bytes that are not UTF-8 replaced.
+    pub message: String,
+}
+
+/// A repository on this machine: a checkout, a linked worktree, a bare one.
+///
+/// Cheap to open (some 0.2 ms). Open it anew for each pass: what is behind a
+/// path may be another repository by then (git-sync flips a link).
+pub struct Checkout {
+    repo: Repository,
+}
+
+impl Checkout {
+    /// The repository that holds `path`, and the path from its root to there;
+    /// `None` if no repository does.
+    ///
+    /// Symbolic links in `path` are resolved first. As git does, the search
+    /// upwards stops at the border of the file system.
+    pub fn discover(path: &Path) -> Result<Option<(Self, RepoPath)>, GitError> {
+        prepare()?;
+        let at = path.canonicalize().map_err(|source| GitError::Source {
+            path: path.to_owned(),
+            source,
+        })?;
+        if !at.is_dir() {
+            return Err(GitError::NotADirectory {
+                path: path.to_owned(),
+            });
+        }
+        let none: [&OsStr; 0] = [];
+        let repo = match Repository::open_ext(&at, RepositoryOpenFlags::empty(), none) {
+            Ok(repo) => repo,
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                return leftover(&at).map_or(Ok(None), |path| Err(GitError::Broken { path }));
+            }
+            Err(error) => return Err(cannot_open(path, error)),
+        };
+        let source = source_path(&repo, &at)?;
+        Ok(Some((Self { repo }, source)))
+    }
+
+    /// The commit at HEAD, or [`GitError::Unborn`].
+    pub fn head(&self) -> Result<CommitId, GitError> {
+        let head = self.repo.head().map_err(|error| match error.code() {
+            ErrorCode::UnbornBranch => GitError::Unborn,
+            _ => GitError::read("HEAD")(error),
+        })?;
+        let commit = head
+            .peel_to_commit()
+            .map_err(GitError::read("the commit at HEAD"))?;
+        Ok(CommitId(commit.id().to_string()))
+    }
+
+    /// The commit that a person calls `text`: a branch, a tag (also an
+    /// annotated one), an abbreviated id, `HEAD~2`.
+    pub fn resolve_revision(&self, text: &str) -> Result<CommitId, GitError> {
+        let unknown = |source| GitError::UnknownRevision {
+            text: text.to_owned(),
+            source,
+        };
+        if text.contains('\0') {
+            return Err(unknown(git2::Error::from_str("the name holds a NUL")));
+        }
+        let commit = self
+            .repo
+            .revparse_single(text)
+            .and_then(|object| object.peel_to_commit())
+            .map_err(unknown)?;
+        Ok(CommitId(commit.id().to_string()))
+    }
+
+    /// Who committed what, and when.
+    pub fn commit_info(&self, commit: &CommitId) -> Result<CommitInfo, GitError> {
+        let found = find_commit(&self.repo, commit)?;
+        let bytes = found.message_bytes();
+        let bytes = bytes.get(..MAX_MESSAGE_BYTES).unwrap_or(bytes);
+        Ok(CommitInfo {
+            author: String::from_utf8_lossy(found.author().name_bytes()).into_owned(),
+            time: Timestamp::from_second(found.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH),
+            message: String::from_utf8_lossy(bytes).into_owned(),
+        })
+    }
+
+    /// The files of a commit.
+    pub fn tree(&self, commit: &CommitId) -> Result<GitTree<'_>, GitError> {
+        GitTree::of(&self.repo, commit)
+    }
+
+    /// The root of the work tree; `None` for a bare repository.
+    pub fn work_dir(&self) -> Option<&Path> {
+        self.repo.workdir()
+    }
+
+    /// Where HEAD is.
+    pub fn git_dir(&self) -> &Path {
+        self.repo.path()
+    }
+
+    /// Where the refs are; differs from [`Checkout::git_dir`] in a linked
+    /// worktree.
+    pub fn common_dir(&self) -> &Path {
+        self.repo.commondir()
+    }
+}
+
+/// Bounds libgit2's memory, and keeps it from the configuration of the machine
+/// and of the user, once per process.
+#[expect(
+    unsafe_code,
+    reason = "libgit2's process-wide options; set once, before this module opens anything"
+)]
+fn prepare() -> Result<(), GitError> {
+    static DONE: OnceLock<Result<(), String>> = OnceLock::new();
+    let set = || -> Result<(), git2::Error> {
+        for level in [
+            ConfigLevel::ProgramData,
+            ConfigLevel::System,
+            ConfigLevel::Global,
+            ConfigLevel::XDG,
+        ] {
+            // SAFETY: the options are plain globals of libgit2 that must not
+            // be written while another thread reads them. `OnceLock` lets one
+            // thread in, and every repository is opened after it.
+            unsafe { git2::opts::set_search_path(level, "")? };
+        }
+        // SAFETY: as above. The owner matters to git because its hooks and
+        // helpers would run with our rights; nothing is run here.
+        unsafe {
+            git2::opts::set_verify_owner_validation(false)?;
+            git2::opts::set_cache_max_size(OBJECT_CACHE_BYTES)?;
+            git2::opts::set_mwindow_size(PACK_WINDOW_BYTES)?;
+            git2::opts::set_mwindow_mapped_limit(PACK_MAPPED_BYTES)?;
+            git2::opts::set_mwindow_file_limit(PACK_FILES)
+        }
+    };
+    DONE.get_or_init(|| set().map_err(|error| error.message().to_owned()))
+        .clone()
+        .map_err(|message| GitError::Setup { message })
+}
+
+fn cannot_open(path: &Path, source: git2::Error) -> GitError {
+    let path = path.to_owned();
+    // libgit2 has no error code of its own for these two.
+    let format = if source.message().contains("object format") {
+        "SHA-256 object names"
+    } else if source.message().contains("refstorage") {
+        "the reftable format"
+    } else {
+        return GitError::Open { path, source };
+    };
+    GitError::Format { path, format }
+}
+
+/// A `.git` at `path` or above that should have led to a repository.
+///
+/// libgit2 does not tell "no repository" from "a link to one that is gone".
+fn leftover(path: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let device = path.metadata().ok()?.dev();
+    path.ancestors()
+        .take_while(|folder| folder.metadata().is_ok_and(|found| found.dev() == device))
+        .map(|folder| folder.join(".git"))
+        .find(|git| git.is_file() || git.join("HEAD").exists())
+}
+
+fn source_path(repo: &Repository, at: &Path) -> Result<RepoPath, GitError> {
+    let Some(work_dir) = repo.workdir() else {
+        return Ok(RepoPath::root());
+    };
+    // Somebody names the `.git` of a checkout: the repository as a whole.
+    if [repo.path(), repo.commondir()]
+        .iter()
+        .any(|dir| dir.canonicalize().is_ok_and(|dir| at.starts_with(dir)))
+    {
+        return Ok(RepoPath::root());
+    }
+    let outside = || GitError::OutsideWorkTree {
+        path: at.to_owned(),
+        work_dir: work_dir.to_owned(),
+    };
+    let root = work_dir.canonicalize().map_err(|_| outside())?;
+    let relative = at.strip_prefix(root).map_err(|_| outside())?;
+    let text = relative.to_str().ok_or_else(|| GitError::NotUtf8 {
+        path: at.to_owned(),
+    })?;
+    RepoPath::new(text).map_err(|_| outside())
+}
+
+fn find_commit<'repo>(
+    repo: &'repo Repository,
+    commit: &CommitId,
+) -> Result<git2::Commit<'repo>, GitError> {
+    let missing = || GitError::NoCommit {
+        commit: commit.clone(),
+    };
+    // An abbreviated id would be padded with zeros.
+    let full = commit.0.len() == 40;
+    let oid = Oid::from_str(&commit.0)
+        .ok()
+        .filter(|_| full)
+        .ok_or_else(missing)?;
+    repo.find_commit(oid).map_err(|error| match error.code() {
+        ErrorCode::NotFound => missing(),
+        _ => GitError::read(format!("commit {commit}"))(error),
+    })
+}
+
+/// What an entry of a tree or of the index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    File,
+    Link,
+    Submodule,
+}
+
+impl Kind {
+    /// From the mode as git writes it. The executable bit does not matter.
+    fn of_mode(mode: u32) -> Self {
+        match mode & 0o170_000 {
+            0o040_000 => Self::Folder,
+            0o120_000 => Self::Link,
+            0o160_000 => Self::Submodule,
+            _ => Self::File,
+        }
+    }
+
+    fn of(entry: &git2::TreeEntry<'_>) -> Self {
+        Self::of_mode(entry.filemode_raw().cast_unsigned())
+    }
+}
+
+/// The name of an object as the catalogue knows it.
+///
+/// Git names a link and a regular file that holds the link's text alike; a
+/// checkout on Windows commits the one for the other. The bits of a link's
+/// name are flipped, so that "these bytes at this path" says which it is.
+fn blob_id(kind: Kind, oid: Oid) -> BlobId {
+    let mut id = [0; 20];
+    for (to, from) in id.iter_mut().zip(oid.as_bytes()) {
+        *to = if kind == Kind::Link { !from } else { *from };
+    }
+    BlobId(id)
+}

@@ -1,0 +1,212 @@
+//! Where the marketplace is, and who asks.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncReadExt;
+use url::Url;
+
+/// What it takes to talk to one company of one marketplace.
+pub struct Connection {
+    /// The address of the Console; a path is put before every API path
+    /// (`marketplace-api.md` §1.1).
+    pub endpoint: Url,
+    /// The company, which the wire calls tenant.
+    pub company: String,
+    /// Who asks.
+    pub credential: Credential,
+    /// Certificate authorities in PEM; they replace the roots of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How long a call may take.
+    pub patience: Patience,
+}
+
+/// The text of a URL may hold a password; this shows only where it points.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("host", &self.endpoint.host_str())
+            .field("path", &self.endpoint.path())
+            .field("company", &self.company)
+            .field("credential", &self.credential)
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Until the last byte of the answer.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    /// 5 s and 30 s (`practice.md` §4): a Console in reach connects within
+    /// milliseconds, and a full batch is answered within seconds.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Who asks, and what proves it (`marketplace-api.md` §6).
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A service account with a secret (§6.1).
+    Basic {
+        /// The service account.
+        client_id: String,
+        /// Its secret.
+        secret: Secret,
+    },
+    /// A service account with a key pair (§6.2).
+    PrivateKeyJwt {
+        /// The service account.
+        client_id: String,
+        /// The name of the key.
+        key_id: String,
+        /// An RSA key: PEM with PKCS#8, or the base64 of that.
+        key: Secret,
+    },
+    /// A token that somebody else renews.
+    Token {
+        /// The token.
+        token: Secret,
+    },
+    /// Nobody: for servers that ask for no token.
+    None,
+}
+
+/// A secret, or the file that holds it.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// Read before each use, so that a changed file needs no restart.
+    File(PathBuf),
+    /// Given once, from the environment.
+    Text(SecretString),
+}
+
+/// A secret is a line or a key; what is longer is some other file.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+impl Secret {
+    /// The secret as it is now, without white space around it.
+    ///
+    /// # Errors
+    /// A sentence for people when the file cannot be read, or is empty or too
+    /// long. It never holds the secret.
+    pub(super) async fn read(&self) -> Result<SecretString, String> {
+        let text = match self {
+            Self::Text(text) => text.expose_secret().trim().to_owned(),
+            Self::File(path) => {
+                let shown = path.display();
+                let cannot =
+                    |err: std::io::Error| format!("the secret file {shown} cannot be read: {err}");
+                let file = tokio::fs::File::open(path).await.map_err(cannot)?;
+                let mut text = String::new();
+                file.take(MAX_SECRET_BYTES + 1)
+                    .read_to_string(&mut text)
+                    .await
+                    .map_err(cannot)?;
+                if text.len() as u64 > MAX_SECRET_BYTES {
+                    return Err(format!(
+                        "the secret file {shown} is longer than {MAX_SECRET_BYTES} bytes"
+                    ));
+                }
+                let trimmed = text.trim();
+                if trimmed.is_empty() {
+                    return Err(format!("the secret file {shown} is empty"));
+                }
+                trimmed.to_owned()
+            }
+        };
+        if text.is_empty() {
+            Err("the secret is empty".to_owned())
+        } else {
+            Ok(SecretString::from(text))
+        }
+    }
+}
+
+/// A [`Connection`] that cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The endpoint is no address of a Console.
+    #[error("the endpoint {shown} {why}")]
+    Endpoint {
+        /// Scheme, host and path.
+        shown: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The company is no name.
+    #[error("the company id is empty or made of dots; it names the company whose items are kept")]
+    Company,
+    /// The certificate authorities cannot be read.
+    #[error("the CA file {} cannot be read", path.display())]
+    ReadCa {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificate authorities are not what they should be.
+    #[error("the CA file {} holds no certificate in PEM", path.display())]
+    BadCa {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The client could not be built.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] reqwest::Error),
+}
+
+impl Connection {
+    /// Whether it can work, as far as that shows without a request.
+    pub(super) fn check(&self) -> Result<(), SetupError> {
+        let url = &self.endpoint;
+        let why = if !matches!(url.scheme(), "http" | "https") {
+            Some("does not begin with https:// or http://")
+        } else if url.host_str().is_none_or(str::is_empty) {
+            Some("names no host")
+        } else if !url.username().is_empty() || url.password().is_some() {
+            Some("holds a user name or password; credentials have their own options")
+        } else if url.query().is_some() || url.fragment().is_some() {
+            Some("has a query or a fragment; only a path may follow the host")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            let shown = format!(
+                "{}://{}{}",
+                url.scheme(),
+                url.host_str().unwrap_or_default(),
+                url.path()
+            );
+            return Err(SetupError::Endpoint { shown, why });
+        }
+        if matches!(self.company.trim(), "" | "." | "..") {
+            return Err(SetupError::Company);
+        }
+        Ok(())
+    }
+
+    /// Whether the endpoint is this machine: then no proxy stands between, as
+    /// with the vendor's client.
+    pub(super) fn is_loopback(&self) -> bool {
+        match self.endpoint.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
+    }
+}

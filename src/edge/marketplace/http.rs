@@ -1,0 +1,384 @@
+//! One request, one answer: bounded, timed, counted.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, Response};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::connection::{Connection, SetupError};
+use super::error::{CallError, Reach};
+use super::images::Upload;
+use super::words;
+
+/// The longest document that is read. The whole public catalogue is 2.14 MB.
+pub(super) const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
+
+/// The longest error that is read; only a sentence of it is shown.
+const MAX_ERROR: usize = 64 * 1024;
+
+/// The largest file of certificates. The roots of a system are 220 KiB.
+const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The longest time that a server can make us wait with `Retry-After`. A date
+/// far off must not put the program to sleep for ever.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// One request and what became of it, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The verb.
+    pub method: &'static str,
+    /// The path with its variable parts left open.
+    pub route: &'static str,
+    /// The status; none if no answer came.
+    pub code: Option<u16>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Somebody who counts calls.
+pub(super) type CallLog = Box<dyn Fn(&Call) + Send + Sync>;
+
+/// A request before it has its token.
+pub(super) struct Outgoing<'a> {
+    pub(super) method: Method,
+    pub(super) route: &'static str,
+    pub(super) url: Url,
+    pub(super) accept: &'static str,
+    pub(super) payload: Payload<'a>,
+    /// The longest good answer that is read, in bytes.
+    pub(super) limit: usize,
+}
+
+/// What a request carries. It can be made twice, for the call after a token
+/// was renewed.
+pub(super) enum Payload<'a> {
+    Empty,
+    Json(bytes::Bytes),
+    Form(&'a [(&'static str, SecretString)]),
+    Image(&'a Upload, &'a str),
+}
+
+/// An answer.
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+    /// The body was longer than its limit, and the rest was not read.
+    pub(super) cut: bool,
+    pub(super) took: Duration,
+}
+
+impl Reply {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// What the error body says.
+    pub(super) fn words(&self) -> String {
+        words::of_body(&self.body)
+    }
+}
+
+/// The connection to one server.
+pub(super) struct Http {
+    client: reqwest::Client,
+    endpoint: Url,
+    request_timeout: Duration,
+    paused_until: Mutex<Option<Instant>>,
+    pub(super) log: Option<CallLog>,
+}
+
+impl Http {
+    pub(super) fn new(connection: &Connection) -> Result<Self, SetupError> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(connection.patience.connect)
+            .timeout(connection.patience.request)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("marketsync/", env!("CARGO_PKG_VERSION")));
+        if connection.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = &connection.ca_file {
+            let bad = || SetupError::BadCa { path: path.clone() };
+            let cannot = |source| SetupError::ReadCa {
+                path: path.clone(),
+                source,
+            };
+            if std::fs::metadata(path).map_err(cannot)?.len() > MAX_CA_BYTES {
+                return Err(bad());
+            }
+            let pem = std::fs::read(path).map_err(cannot)?;
+            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| bad())?;
+            if authorities.is_empty() {
+                return Err(bad());
+            }
+            builder = builder.tls_certs_only(authorities);
+        }
+        Ok(Self {
+            client: builder.build().map_err(SetupError::Client)?,
+            endpoint: connection.endpoint.clone(),
+            request_timeout: connection.patience.request,
+            paused_until: Mutex::new(None),
+            log: None,
+        })
+    }
+
+    /// The address of these path segments below the endpoint. They are
+    /// percent-encoded, and `+` stays as it is (`marketplace-api.md` §1.1).
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// The endpoint.
+    pub(super) fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The host, with its port if that is not the usual one.
+    pub(super) fn host(&self) -> String {
+        host_of(&self.endpoint)
+    }
+
+    /// How long the server still wants to be left alone.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        let until = (*self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
+    }
+
+    fn pause_for(&self, time: Duration) {
+        let mut until = self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let asked = Instant::now() + time;
+        *until = Some(until.map_or(asked, |known| known.max(asked)));
+    }
+
+    /// Makes the request once. A redirection is an error: nobody follows it,
+    /// because a token must not leave its server.
+    ///
+    /// `authorization` is the whole value of that header; whatever the server
+    /// repeats of it in an error is masked.
+    pub(super) async fn attempt(
+        &self,
+        out: &Outgoing<'_>,
+        authorization: Option<&SecretString>,
+    ) -> Result<Reply, CallError> {
+        let begun = Instant::now();
+        let result = self.converse(out, authorization).await;
+        let took = begun.elapsed();
+        if let Some(log) = &self.log {
+            let code = result.as_ref().map_or(None, |(status, ..)| Some(*status));
+            let method = match out.method {
+                Method::GET => "GET",
+                Method::POST => "POST",
+                Method::DELETE => "DELETE",
+                _ => "other",
+            };
+            log(&Call {
+                method,
+                route: out.route,
+                code,
+                took,
+            });
+        }
+        let (status, mut body, cut, retry_after, location) = result?;
+        if (300..400).contains(&status) {
+            return Err(CallError::Refused {
+                status,
+                why: self.redirected(status, location.as_deref()),
+            });
+        }
+        if status >= 300 {
+            mask(&mut body, authorization, out);
+        }
+        if let (429 | 503, Some(time)) = (status, retry_after) {
+            self.pause_for(time);
+        }
+        Ok(Reply {
+            status,
+            retry_after,
+            body,
+            cut,
+            took,
+        })
+    }
+
+    async fn converse(
+        &self,
+        out: &Outgoing<'_>,
+        authorization: Option<&SecretString>,
+    ) -> Result<(u16, Vec<u8>, bool, Option<Duration>, Option<String>), CallError> {
+        let mut request = self
+            .client
+            .request(out.method.clone(), out.url.clone())
+            .header(ACCEPT, out.accept);
+        if let Some(value) = authorization {
+            let mut value =
+                HeaderValue::from_str(value.expose_secret()).map_err(|_| CallError::Auth {
+                    why: "the token holds characters that no header can".to_owned(),
+                })?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        request = match &out.payload {
+            Payload::Empty => request,
+            Payload::Json(body) => request
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body.clone()),
+            Payload::Form(fields) => {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| (*name, value.expose_secret()))
+                    .collect();
+                request.form(&fields)
+            }
+            Payload::Image(upload, tenant) => request.multipart(upload.form(tenant)?),
+        };
+        let mut response = request.send().await.map_err(|err| self.network(&err))?;
+        let status = response.status().as_u16();
+        let retry_after =
+            header(&response, &RETRY_AFTER).and_then(|text| wait(&text, Timestamp::now()));
+        let location = header(&response, &LOCATION);
+        let limit = if response.status().is_success() {
+            out.limit
+        } else {
+            MAX_ERROR
+        };
+        let (body, cut) = self.read(&mut response, limit).await?;
+        Ok((status, body, cut, retry_after, location))
+    }
+
+    async fn read(
+        &self,
+        response: &mut Response,
+        limit: usize,
+    ) -> Result<(Vec<u8>, bool), CallError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|err| self.network(&err))? {
+            let room = limit - body.len();
+            if chunk.len() > room {
+                body.extend_from_slice(&chunk[..room]);
+                return Ok((body, true));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((body, false))
+    }
+
+    fn network(&self, err: &reqwest::Error) -> CallError {
+        let why = words::of_network(err, &self.host(), self.request_timeout.as_secs_f32());
+        let reach = if err.is_connect() || err.is_builder() {
+            Reach::NeverSent
+        } else {
+            Reach::AnswerLost
+        };
+        CallError::Unavailable {
+            why,
+            retry_after: None,
+            reach,
+        }
+    }
+
+    fn redirected(&self, status: u16, location: Option<&str>) -> String {
+        let target = location.and_then(|text| self.endpoint.join(text).ok());
+        let target = target.map_or_else(
+            || "somewhere else".to_owned(),
+            |url| words::clean(&host_of(&url), 100),
+        );
+        format!(
+            "{} redirects to {target} ({status}), and redirections are not followed; set --endpoint to the address that answers itself",
+            self.host()
+        )
+    }
+}
+
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<String> {
+    response
+        .headers()
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(str::to_owned)
+}
+
+/// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110 §10.2.3).
+fn wait(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let asked = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = jiff::fmt::rfc2822::DateTimeParser::new()
+                .parse_timestamp(text)
+                .ok()?;
+            Duration::try_from(date.duration_since(now)).unwrap_or_default()
+        }
+    };
+    Some(asked.min(MAX_RETRY_AFTER))
+}
+
+/// Takes out of an error what nobody may read, should the server repeat it.
+fn mask(body: &mut Vec<u8>, authorization: Option<&SecretString>, out: &Outgoing<'_>) {
+    let header = authorization.map(ExposeSecret::expose_secret);
+    let token = header
+        .and_then(|value| value.split_once(' '))
+        .map(|(_, token)| token);
+    let fields: &[(_, SecretString)] = match &out.payload {
+        Payload::Form(fields) => fields,
+        Payload::Empty | Payload::Json(_) | Payload::Image(..) => &[],
+    };
+    let assertion = fields.iter().find(|(name, _)| *name == "client_assertion");
+    let secrets = token
+        .into_iter()
+        .chain(assertion.map(|(_, value)| value.expose_secret()));
+    for secret in secrets.filter(|secret| !secret.is_empty()) {
+        let text = String::from_utf8_lossy(body);
+        if text.contains(secret) {
+            *body = text.replace(secret, "***").into_bytes();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_RETRY_AFTER, wait};
+    use std::time::Duration;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_has_an_end() {
+        let now = "2024-11-06T08:49:30Z".parse().unwrap();
+        assert_eq!(wait(" 7 ", now), Some(Duration::from_secs(7)));
+        assert_eq!(
+            wait("Wed, 06 Nov 2024 08:49:37 GMT", now),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(
+            wait("Wed, 06 Nov 2024 08:49:00 GMT", now),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(wait("18446744073709551615", now), Some(MAX_RETRY_AFTER));
+        assert_eq!(
+            wait("Fri, 31 Dec 9999 23:59:59 GMT", now),
+            Some(MAX_RETRY_AFTER)
+        );
+        assert_eq!(wait("soon", now), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! Pictures: up once, down only to compare.
+
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
+use url::Url;
+
+use crate::domain::images::ImageName;
+use crate::domain::item::{Digest, Item, ItemImage, ItemKey};
+use crate::domain::tree::MAX_IMAGE_BYTES;
+
+use super::client::Marketplace;
+use super::error::{CallError, Reach};
+use super::http::{Outgoing, Payload, Reply};
+
+/// The longest location that is believed; the real ones have about 60
+/// characters. It bounds what an image adds to a document.
+pub(super) const MAX_LOCATION: usize = 512;
+
+/// What the bytes of a picture are remembered by.
+pub(super) fn name(item: &Item, image: &ItemImage) -> ImageName {
+    ImageName {
+        digest: image.digest,
+        item_id: item.key.item_id.clone(),
+        slot: image.slot,
+    }
+}
+
+/// A picture on its way.
+pub(super) struct Upload {
+    pub(super) key: ItemKey,
+    pub(super) image: ItemImage,
+    pub(super) name: ImageName,
+    pub(super) bytes: bytes::Bytes,
+}
+
+impl Upload {
+    /// The parts in the order of the vendor's client (`marketplace-api.md`
+    /// §5); which of them the server needs is not known, so all are sent.
+    pub(super) fn form(&self, tenant: &str) -> Result<Form, CallError> {
+        // A line break in a file name would begin a header of its own.
+        let path = self.image.path.as_str();
+        let filename: String = path
+            .chars()
+            .map(|c| if c.is_control() { '_' } else { c })
+            .collect();
+        let unusable = |_| CallError::lost("the type of an image cannot be written".to_owned());
+        let length = self.bytes.len() as u64;
+        let file = Part::stream_with_length(self.bytes.clone(), length)
+            .file_name(filename)
+            .mime_str(self.image.format.mime())
+            .map_err(unusable)?;
+        let mut form = Form::new()
+            .part("marketplace_image", file)
+            .text("itemId", self.key.item_id.to_string())
+            .text("assetType", self.image.slot.asset_type())
+            .text("tenantId", tenant.to_owned());
+        if self.key.version.is_named() {
+            form = form.text("version", self.key.version.to_string());
+        }
+        Ok(form)
+    }
+}
+
+/// What became of an upload.
+pub(super) enum Uploaded {
+    /// The marketplace has it there.
+    At(String),
+    /// It refuses this picture.
+    Refused(String),
+}
+
+impl Marketplace {
+    /// The location that an answer to an upload names.
+    ///
+    /// # Errors
+    /// The upload may go next time, or all uploads are refused.
+    pub(super) fn uploaded(&self, reply: &Reply) -> Result<Uploaded, CallError> {
+        if reply.is_success() {
+            let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+            let location = answer.get("location").and_then(Value::as_str);
+            let usable = |text: &&str| {
+                (1..=MAX_LOCATION).contains(&text.len())
+                    && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+            };
+            return match location.filter(usable) {
+                Some(location) => Ok(Uploaded::At(location.to_owned())),
+                None => Err(CallError::Unavailable {
+                    why: "the answer to the upload of an image names no location".to_owned(),
+                    retry_after: None,
+                    reach: Reach::AnswerLost,
+                }),
+            };
+        }
+        match reply.status {
+            400 | 406 | 409 | 413 | 415 | 422 => Ok(Uploaded::Refused(reply.words())),
+            _ => Err(self.failure(reply, "upload images")),
+        }
+    }
+
+    /// Whether a picture of the marketplace has these bytes. Whatever keeps us
+    /// from seeing it counts as no: then it is uploaded again.
+    ///
+    /// Only a path on the configured server is fetched, so that nobody who
+    /// edits an item can make this program call other servers.
+    pub(super) async fn has_image(&self, location: &str, digest: Digest) -> bool {
+        let Some(url) = self.image_url(location) else {
+            return false;
+        };
+        let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
+        let out = Outgoing {
+            method: Method::GET,
+            route: "/v2/files/download/{file}",
+            url,
+            accept: "image/*",
+            payload: Payload::Empty,
+            limit,
+        };
+        match self.exchange(&out).await {
+            Ok(reply) => reply.status == 200 && !reply.cut && Digest::of(&reply.body) == digest,
+            Err(_) => false,
+        }
+    }
+
+    /// The address of a server-relative location, below the path of the
+    /// endpoint.
+    fn image_url(&self, location: &str) -> Option<Url> {
+        let is_path =
+            location.starts_with('/') && !location.starts_with("//") && !location.contains('\\');
+        if !is_path || location.len() > MAX_LOCATION {
+            return None;
+        }
+        let endpoint = self.http.endpoint();
+        let prefix = endpoint.path().trim_end_matches('/');
+        let url = endpoint.join(&format!("{prefix}{location}")).ok()?;
+        let is_ours =
+            url.origin() == endpoint.origin() && url.path().starts_with(&format!("{prefix}/"));
+        is_ours.then_some(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::{Connection, Credential, Patience};
+    use super::Marketplace;
+
+    #[test]
+    fn only_a_path_of_our_server_is_fetched() {
+        let connection = Connection {
+            endpoint: "https://console.example/pre/".parse().unwrap(),
+            company: "acme".to_owned(),
+            credential: Credential::None,
+            ca_file: None,
+            patience: Patience::default(),
+        };
+        let market = Marketplace::new(connection).unwrap();
+        let url = market.image_url("/v2/files/download/a.png").unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://console.example/pre/v2/files/download/a.png"
+        );
+        for outside in [
+            "https://evil.example/a.png",
+            "//evil.example/a.png",
+            "a.png",
+            "/\\evil.example",
+            "/../secret",
+            "",
+            "file:///etc/passwd",
+            "/\t/evil.example",
+        ] {
+            let url = market.image_url(outside);
+            assert!(
+                url.as_ref()
+                    .is_none_or(|url| url.as_str().starts_with("https://console.example/pre/")),
+                "{outside}: {url:?}"
+            );
+        }
+        assert_eq!(market.image_url("/../secret"), None);
+    }
+}

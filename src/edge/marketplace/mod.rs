@@ -1,0 +1,34 @@
+//! The only HTTP client: it looks at the marketplace and it sends to it.
+//!
+//! Two calls carry a pass: [`Marketplace::observe`] and [`Marketplace::send`].
+//! Each request is tried once. What may go next time is an outcome, and the
+//! caller repeats the whole pass; only what no repetition mends is an error.
+//!
+//! Bodies are read on the task that called, requests fly beside it, so memory
+//! grows with the requests in flight and never with the catalogue.
+
+pub mod answer;
+pub mod pack;
+pub mod wire;
+mod auth;
+mod client;
+mod compare;
+mod connection;
+mod delivery;
+mod error;
+mod http;
+mod images;
+mod observe;
+mod outcome;
+mod send;
+mod words;
+
+pub use client::Marketplace;
+pub use connection::{Connection, Credential, Patience, Secret, SetupError};
+pub use error::{CallError, ObserveError, Reach, SendError};
+pub use http::Call;
+pub use observe::Observing;
+pub use send::{Sending, Sent};
+
+/// How many requests are in flight at most (`practice.md` §4).
+pub const IN_FLIGHT: usize = 4;

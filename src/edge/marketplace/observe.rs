@@ -1,0 +1,317 @@
+//! Looking: one GET for each key, compared at once and not kept.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::domain::canon::Generation;
+use crate::domain::catalog::{Bodies, Snapshot};
+use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
+use crate::domain::item::{Item, ItemKey, NA, Version};
+use crate::domain::plan::{Live, Look};
+use crate::domain::tree::Tree;
+
+use super::answer::object_id;
+use super::client::Marketplace;
+use super::compare::differing;
+use super::error::{CallError, ObserveError};
+use super::send::Streak;
+use super::{IN_FLIGHT, images, words};
+
+/// What a round of looks needs.
+pub struct Observing<'a, 'b, T> {
+    /// The keys to look at.
+    pub keys: &'a BTreeSet<ItemKey>,
+    /// What the source wants.
+    pub snapshot: &'a Snapshot,
+    /// The documents of what it wants.
+    pub bodies: &'a mut Bodies<'b, T>,
+    /// Which pictures the marketplace has; what is learned is left there to be
+    /// saved.
+    pub locations: &'a mut ImageLocations,
+    /// Set when no further request may start.
+    pub stop: &'a watch::Receiver<bool>,
+}
+
+/// A picture whose bytes must be seen.
+struct Unseen {
+    location: String,
+    name: ImageName,
+    pointer: String,
+}
+
+/// A look that is not finished.
+struct Sight {
+    key: ItemKey,
+    object_id: Option<String>,
+    /// Nobody wants it: it differs, whatever it holds.
+    unwanted: bool,
+    fields: Vec<String>,
+    unseen: VecDeque<Unseen>,
+}
+
+/// One request of a round.
+enum Step {
+    Document(ItemKey),
+    Picture(Sight, Unseen),
+}
+
+enum Seen {
+    Document(ItemKey, Result<Option<Value>, CallError>),
+    Picture(Sight, Unseen, bool),
+}
+
+impl Marketplace {
+    /// Looks at every key: one GET each, four in flight, and no request if
+    /// there is no key.
+    ///
+    /// A 404 with a JSON body makes a key absent. What may go next time makes
+    /// its look failed, and so does a 404 that the marketplace did not write:
+    /// the absence of data is no data about absence. While the server asks to
+    /// be left alone no request starts; [`Marketplace::retry_after`] says how
+    /// long. Keys that were not looked at when `stop` was set are missing.
+    ///
+    /// # Errors
+    /// [`ObserveError::Source`] if a wanted item cannot be read,
+    /// [`ObserveError::Call`] if the marketplace refuses all looks.
+    pub async fn observe<T: Tree>(
+        &self,
+        round: Observing<'_, '_, T>,
+    ) -> Result<Live, ObserveError<T::Error>> {
+        let mut live = Live::new();
+        if round.keys.is_empty() {
+            return Ok(live);
+        }
+        let generation = self.generation().await?;
+        let mut waiting = round.keys.iter();
+        let mut flying = FuturesUnordered::new();
+        let mut streak = Streak::default();
+        loop {
+            while flying.len() < IN_FLIGHT && !*round.stop.borrow() {
+                let Some(key) = waiting.next() else { break };
+                match self.closed(&streak) {
+                    Some(why) => drop(live.insert(key.clone(), Look::Failed { why })),
+                    None => flying.push(self.look(Step::Document(key.clone()), generation)),
+                }
+            }
+            let Some(seen) = flying.next().await else {
+                return Ok(live);
+            };
+            let mut sight = match seen {
+                Seen::Document(key, got) => {
+                    streak.note(got.as_ref().err());
+                    match got {
+                        Ok(None) => {
+                            live.insert(key, Look::Absent);
+                            continue;
+                        }
+                        Ok(Some(document)) => {
+                            let wanted = round.snapshot.items.get(&key).map(Arc::as_ref);
+                            compare(
+                                key,
+                                &document,
+                                wanted,
+                                round.bodies,
+                                round.locations,
+                                generation,
+                            )
+                            .map_err(ObserveError::Source)?
+                        }
+                        Err(CallError::Unavailable { why, .. }) => {
+                            live.insert(key, Look::Failed { why });
+                            continue;
+                        }
+                        Err(err) => return Err(err.into()),
+                    }
+                }
+                Seen::Picture(mut sight, picture, same) => {
+                    if same {
+                        round.locations.learn(ImageLocation {
+                            name: picture.name,
+                            location: picture.location,
+                        });
+                    } else {
+                        sight.fields.push(picture.pointer);
+                    }
+                    sight
+                }
+            };
+            let Some(picture) = sight.unseen.pop_front() else {
+                live.insert(sight.key.clone(), sight.result());
+                continue;
+            };
+            if *round.stop.borrow() {
+                continue;
+            }
+            match self.closed(&streak) {
+                Some(why) => drop(live.insert(sight.key, Look::Failed { why })),
+                None => flying.push(self.look(Step::Picture(sight, picture), generation)),
+            }
+        }
+    }
+
+    /// Why no request may start, if none may.
+    pub(super) fn closed(&self, streak: &Streak) -> Option<String> {
+        if let Some(rest) = self.http.pause() {
+            return Some(format!(
+                "not asked: the marketplace asked to wait {} s more",
+                rest.as_secs() + 1
+            ));
+        }
+        streak
+            .broken()
+            .map(|why| format!("not asked: too many requests in a row failed; the last: {why}"))
+    }
+
+    async fn look(&self, step: Step, generation: Generation) -> Seen {
+        match step {
+            Step::Document(key) => {
+                let got = self.document(&key, generation).await;
+                Seen::Document(key, got)
+            }
+            Step::Picture(sight, picture) => {
+                let same = self.has_image(&picture.location, picture.name.digest).await;
+                Seen::Picture(sight, picture, same)
+            }
+        }
+    }
+
+    /// The document of one version; none if the marketplace says that there is
+    /// none.
+    pub(super) async fn document(
+        &self,
+        key: &ItemKey,
+        generation: Generation,
+    ) -> Result<Option<Value>, CallError> {
+        let reply = self.get(key, generation).await?;
+        if reply.status == 404 {
+            return if words::is_json_object(&reply.body) {
+                Ok(None)
+            } else {
+                Err(CallError::lost(format!(
+                    "not found, but not in the words of the marketplace: {}",
+                    reply.words()
+                )))
+            };
+        }
+        if !reply.is_success() {
+            return Err(self.failure(&reply, "read items"));
+        }
+        if reply.cut {
+            return Err(CallError::lost(
+                "the answer is longer than any item".to_owned(),
+            ));
+        }
+        let document = serde_json::from_slice::<Value>(&reply.body)
+            .ok()
+            .filter(Value::is_object);
+        let Some(document) = document else {
+            return Err(CallError::lost(
+                "the answer cannot be understood: it is no JSON object".to_owned(),
+            ));
+        };
+        if is_about(&document, key) {
+            Ok(Some(document))
+        } else {
+            Err(CallError::lost(
+                "the answer is about another item".to_owned(),
+            ))
+        }
+    }
+}
+
+/// Whether a document is that of the key that was asked for.
+fn is_about(document: &Value, key: &ItemKey) -> bool {
+    let item_id = document.get("itemId").and_then(Value::as_str);
+    let version = document
+        .pointer("/version/name")
+        .and_then(Value::as_str)
+        .unwrap_or(NA);
+    let same_version = match &key.version {
+        Version::Na => version == NA,
+        Version::Named(named) => version == named.to_string(),
+    };
+    item_id == Some(key.item_id.as_str()) && same_version
+}
+
+impl Sight {
+    fn result(self) -> Look {
+        if self.fields.is_empty() && !self.unwanted {
+            Look::Agrees {
+                object_id: self.object_id,
+            }
+        } else {
+            let mut fields = self.fields;
+            fields.sort();
+            Look::Differs {
+                object_id: self.object_id,
+                fields,
+            }
+        }
+    }
+}
+
+/// Compares what is there with what is wanted. Of pictures only those are
+/// left open whose bytes must be seen.
+fn compare<T: Tree>(
+    key: ItemKey,
+    live: &Value,
+    wanted: Option<&Item>,
+    bodies: &mut Bodies<'_, T>,
+    locations: &ImageLocations,
+    generation: Generation,
+) -> Result<Sight, T::Error> {
+    let object_id = object_id(live);
+    let Some(item) = wanted else {
+        return Ok(Sight {
+            key,
+            object_id,
+            unwanted: true,
+            fields: Vec::new(),
+            unseen: VecDeque::new(),
+        });
+    };
+    let document = bodies.document(item)?;
+    let fields = differing(live, &document, generation);
+    let mut sight = Sight {
+        key,
+        object_id,
+        unwanted: false,
+        fields,
+        unseen: VecDeque::new(),
+    };
+    for image in &item.images {
+        let name = images::name(item, image);
+        let pointer = format!("/{}", image.slot.field());
+        match live.get(image.slot.url_field()).and_then(Value::as_str) {
+            Some(there) if locations.get(&name) == Some(there) => {}
+            Some(there) => sight.unseen.push_back(Unseen {
+                location: there.to_owned(),
+                name,
+                pointer,
+            }),
+            None => sight.fields.push(pointer),
+        }
+    }
+    Ok(sight)
+}
+
+/// Whether the marketplace holds the item as it was sent, pictures included;
+/// for reading back what was just sent, when every location is known.
+pub(super) fn agrees(
+    live: &Value,
+    item: &Item,
+    document: &Value,
+    locations: &ImageLocations,
+    generation: Generation,
+) -> bool {
+    differing(live, document, generation).is_empty()
+        && item.images.iter().all(|image| {
+            let there = live.get(image.slot.url_field()).and_then(Value::as_str);
+            there.is_some() && there == locations.get(&images::name(item, image))
+        })
+}

@@ -1,0 +1,253 @@
+//! What an answer means for the changes that it was asked for.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::domain::event::{Change, Outcome, Verb};
+use crate::domain::images::{ImageLocation, ImageName};
+use crate::domain::item::ItemKey;
+use crate::domain::tree::Tree;
+
+use super::answer::{self, Verdict};
+use super::delivery::{Done, Doubt, Errand, Group, Lane, Parcel, applied, rejected, transient};
+use super::error::{CallError, Reach};
+use super::http::Reply;
+use super::images::Uploaded;
+use super::observe::agrees;
+use super::send::{Dispatch, Sent};
+use super::words;
+
+impl<T, S, E> Dispatch<'_, '_, T, S, E>
+where
+    T: Tree,
+    S: FnMut(Sent) -> Result<(), E>,
+{
+    /// Takes in what came of a request: tells outcomes, and leaves in the lane
+    /// what is still to be done.
+    pub(super) fn absorb(&mut self, lane: &mut Lane, done: Done) {
+        match (&mut lane.errand, done) {
+            (Errand::Apply(group), Done::Upload(name, result)) => {
+                self.uploaded(group, name, result)
+            }
+            (
+                Errand::Apply(group),
+                Done::Post {
+                    parcels,
+                    length,
+                    result,
+                },
+            ) => {
+                self.posted(group, parcels, length, result);
+            }
+            (Errand::Apply(group), Done::ReadBack(doubt, result, took)) => {
+                self.read_back(group, doubt, result, took);
+            }
+            (Errand::Delete(change), Done::Delete(result)) => {
+                let change = change.clone();
+                self.deleted(change, result);
+            }
+            // An errand makes only its own requests.
+            (Errand::Apply(_), Done::Delete(_)) | (Errand::Delete(_), _) => {}
+        }
+    }
+
+    fn uploaded(&mut self, group: &mut Group, name: ImageName, result: Result<Reply, CallError>) {
+        let pointer = format!("/{}", name.slot.field());
+        match result.and_then(|reply| self.market.uploaded(&reply)) {
+            Ok(Uploaded::At(location)) => {
+                let location = ImageLocation { name, location };
+                self.locations.insert(location.clone());
+                self.tell(Sent::Uploaded(location));
+            }
+            Ok(Uploaded::Refused(why)) => {
+                let why = format!("the marketplace refuses the picture: {why}");
+                let outcome =
+                    |parcel: Parcel| rejected(parcel.change, why.clone(), Some(pointer.clone()));
+                let outcomes = group.without(&name).into_iter().map(outcome).collect();
+                self.tell(Sent::Outcomes(outcomes));
+            }
+            Err(CallError::Unavailable {
+                why, retry_after, ..
+            }) => {
+                let why = format!("{} could not be uploaded: {why}", name.slot.field());
+                let outcome = |parcel: Parcel| transient(parcel.change, why.clone(), retry_after);
+                let outcomes = group.without(&name).into_iter().map(outcome).collect();
+                self.tell(Sent::Outcomes(outcomes));
+            }
+            Err(err) => self.end(err),
+        }
+    }
+
+    fn posted(
+        &mut self,
+        group: &mut Group,
+        parcels: Vec<Parcel>,
+        length: usize,
+        result: Result<Reply, CallError>,
+    ) {
+        let reply = match result {
+            Ok(reply) if reply.is_success() => return self.answered(group, parcels, &reply),
+            Ok(reply) => reply,
+            Err(err) => return self.unanswered(group, parcels, err),
+        };
+        match reply.status {
+            400 | 409 | 413 | 422 if parcels.len() > 1 => group.halve(parcels),
+            status @ (400 | 409 | 413 | 422) => {
+                let mut why = reply.words();
+                if status == 413 {
+                    why = format!(
+                        "the item is too large for the marketplace ({length} bytes): {why}"
+                    );
+                }
+                let outcomes = parcels
+                    .into_iter()
+                    .map(|parcel| rejected(parcel.change, why.clone(), None))
+                    .collect();
+                self.tell(Sent::Outcomes(outcomes));
+            }
+            _ => {
+                let err = self.market.failure(&reply, "write items");
+                self.unanswered(group, parcels, err);
+            }
+        }
+    }
+
+    fn unanswered(&mut self, group: &mut Group, parcels: Vec<Parcel>, err: CallError) {
+        let CallError::Unavailable {
+            why,
+            retry_after,
+            reach,
+        } = err
+        else {
+            return self.end(err);
+        };
+        let outcomes = if reach == Reach::AnswerLost {
+            let parcels = parcels
+                .into_iter()
+                .map(|parcel| (parcel, why.clone()))
+                .collect();
+            group.doubt(parcels, retry_after)
+        } else {
+            parcels
+                .into_iter()
+                .map(|parcel| transient(parcel.change, why.clone(), retry_after))
+                .collect()
+        };
+        self.tell(Sent::Outcomes(outcomes));
+    }
+
+    fn answered(&mut self, group: &mut Group, parcels: Vec<Parcel>, reply: &Reply) {
+        let keys: Vec<&ItemKey> = parcels.iter().map(|parcel| &parcel.change.key).collect();
+        let verdicts = answer::read(&reply.body, &keys, self.generation);
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut unknown = Vec::new();
+        for (parcel, verdict) in parcels.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Done {
+                    verb,
+                    object_id,
+                    unchanged,
+                } => {
+                    let mut outcome = applied(parcel.change, verb, object_id, reply.took);
+                    if let Ok(applied) = &mut outcome.result {
+                        applied.unchanged_there = unchanged;
+                    }
+                    outcomes.push(outcome);
+                }
+                Verdict::Refused { why, pointer } => {
+                    outcomes.push(rejected(parcel.change, why, pointer))
+                }
+                Verdict::Unknown { why } => unknown.push((parcel, why.to_owned())),
+            }
+        }
+        outcomes.extend(group.doubt(unknown, None));
+        self.tell(Sent::Outcomes(outcomes));
+    }
+
+    fn read_back(
+        &mut self,
+        group: &mut Group,
+        doubt: Doubt,
+        result: Result<Option<Value>, CallError>,
+        took: Duration,
+    ) {
+        let Doubt {
+            parcel,
+            why,
+            retry_after,
+        } = doubt;
+        let there = match result {
+            Ok(there) => there,
+            Err(err) => {
+                // The next look would fail the same way.
+                let mut outcomes = vec![transient(parcel.change, why, retry_after)];
+                outcomes.extend(group.give_up_doubts());
+                self.tell(Sent::Outcomes(outcomes));
+                if !err.is_transient() {
+                    self.end(err);
+                }
+                return;
+            }
+        };
+        let confirmed = there.filter(|there| {
+            agrees(
+                there,
+                &parcel.item,
+                &parcel.document,
+                self.locations,
+                self.generation,
+            )
+        });
+        let outcome = match confirmed {
+            Some(there) => {
+                let mut outcome = applied(
+                    parcel.change,
+                    Verb::Created,
+                    answer::object_id(&there),
+                    took,
+                );
+                if let Ok(applied) = &mut outcome.result {
+                    applied.read_back = true;
+                }
+                outcome
+            }
+            None => transient(parcel.change, why, retry_after),
+        };
+        self.tell(Sent::Outcomes(vec![outcome]));
+    }
+
+    fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) {
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(CallError::Unavailable {
+                why, retry_after, ..
+            }) => {
+                return self.tell(Sent::Outcomes(vec![transient(change, why, retry_after)]));
+            }
+            Err(err) => return self.end(err),
+        };
+        let outcome = match reply.status {
+            200..=299 => applied(change, Verb::Deleted, None, reply.took),
+            404 if reply.body.is_empty() || words::is_json_object(&reply.body) => {
+                applied(change, Verb::Deleted, None, reply.took)
+            }
+            404 => transient(
+                change,
+                format!(
+                    "not found, but not in the words of the marketplace: {}",
+                    reply.words()
+                ),
+                None,
+            ),
+            400 | 409 | 412 | 422 | 423 => rejected(change, reply.words(), None),
+            _ => match self.market.failure(&reply, "delete items") {
+                CallError::Unavailable {
+                    why, retry_after, ..
+                } => transient(change, why, retry_after),
+                err => return self.end(err),
+            },
+        };
+        self.tell(Sent::Outcomes(vec![outcome]));
+    }
+}

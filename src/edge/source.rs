@@ -1,0 +1,249 @@
+//! A source: the commits of a git repository, or a directory that is none.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::domain::candidate::{FilterError, filter_of};
+use crate::domain::item::{BlobId, CommitId, OutsideCheckout, RepoPath};
+use crate::domain::seen::Seen;
+use crate::domain::tree::{Changes, Resolved, Tree};
+use crate::edge::directory::{Directory, DirectoryError, DirectoryTree};
+use crate::edge::git::{Checkout, CommitInfo, GitError, GitTree, UNCOMMITTED_BUDGET};
+
+/// Which files are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// A directory inside a checkout, a bare repository or a plain directory.
+    pub location: PathBuf,
+    /// The commit, branch or tag to read instead of HEAD.
+    pub revision: Option<String>,
+    /// A folder below the location, to narrow it.
+    pub path: Option<String>,
+    /// Patterns of files that are no items (gitignore syntax).
+    pub excludes: Vec<String>,
+    /// Whether the files of the work tree count, committed or not.
+    pub working_tree: bool,
+}
+
+/// Where item files come from.
+pub struct Source {
+    place: Place,
+    /// The folder that is read, from the root of the checkout.
+    path: RepoPath,
+    excludes: Vec<String>,
+}
+
+enum Place {
+    Checkout { checkout: Checkout, revision: Option<String> },
+    Directory(Directory),
+}
+
+/// The source could not be read: no statement about any file.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The repository could not be read.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The directory could not be read.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The ignore file or an exclude is no list of patterns.
+    #[error("cannot tell which files may be items")]
+    Filter(#[source] FilterError),
+    /// `--path` leads out of the source.
+    #[error("--path {path} cannot be used")]
+    Path {
+        /// As given.
+        path: String,
+        /// Why.
+        #[source]
+        source: OutsideCheckout,
+    },
+    /// A revision was asked for where there are no commits.
+    #[error("{path} is no git repository, so it has no revision {revision}; leave --revision out")]
+    NoRevisions {
+        /// The location.
+        path: PathBuf,
+        /// What was asked for.
+        revision: String,
+    },
+    /// A work tree was asked for where there is none.
+    #[error("{path} has no work tree; leave --working-tree out")]
+    NoWorkTree {
+        /// The location.
+        path: PathBuf,
+    },
+    /// The directory changed while it was read.
+    #[error("the directory changed while it was read; it is read again at the next pass")]
+    Changed,
+}
+
+impl SourceError {
+    /// Whether the next try may find it otherwise: somebody was writing.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Changed
+                | Self::Directory(DirectoryError::Changed { .. } | DirectoryError::Changing { .. })
+        )
+    }
+}
+
+/// What stands at the head of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// A commit.
+    Commit(CommitId),
+    /// A directory, which has no history: whatever it holds when it is read.
+    Directory,
+}
+
+/// The files of one moment, and how they differ from the last reading.
+pub struct Reading<'a> {
+    /// The files.
+    pub tree: SourceTree<'a>,
+    /// How they differ.
+    pub changes: Changes,
+}
+
+/// The files of a commit or of a directory.
+pub enum SourceTree<'a> {
+    /// Of a commit.
+    Commit(Box<GitTree<'a>>),
+    /// Of a directory.
+    Directory(Box<DirectoryTree>),
+}
+
+impl Source {
+    /// Finds out what the location is.
+    pub fn open(options: &SourceOptions) -> Result<Self, SourceError> {
+        let found = Checkout::discover(&options.location)?;
+        let (place, base) = match found {
+            Some((checkout, base)) if options.working_tree => {
+                let Some(work_dir) = checkout.work_dir() else {
+                    return Err(SourceError::NoWorkTree { path: options.location.clone() });
+                };
+                (Place::Directory(Directory::open(work_dir)?), base)
+            }
+            Some((checkout, base)) => (Place::Checkout { checkout, revision: options.revision.clone() }, base),
+            None => (Place::Directory(Directory::open(&options.location)?), RepoPath::root()),
+        };
+        if let (Place::Directory(_), Some(revision)) = (&place, &options.revision) {
+            return Err(SourceError::NoRevisions { path: options.location.clone(), revision: revision.clone() });
+        }
+        let narrowed = options.path.as_deref().unwrap_or_default();
+        let path = base
+            .join(narrowed)
+            .ok()
+            .filter(|path| path.is_within(&base))
+            .ok_or_else(|| SourceError::Path { path: narrowed.to_owned(), source: outside(narrowed) })?;
+        Ok(Self { place, path, excludes: options.excludes.clone() })
+    }
+
+    /// The folder that is read, from the root of the checkout.
+    pub fn path(&self) -> &RepoPath {
+        &self.path
+    }
+
+    /// The patterns of files that are no items.
+    pub fn excludes(&self) -> &[String] {
+        &self.excludes
+    }
+
+    /// What stands at the head.
+    pub fn head(&self) -> Result<Head, SourceError> {
+        match &self.place {
+            Place::Checkout { checkout, revision: Some(revision) } => {
+                Ok(Head::Commit(checkout.resolve_revision(revision)?))
+            }
+            Place::Checkout { checkout, revision: None } => Ok(Head::Commit(checkout.head()?)),
+            Place::Directory(_) => Ok(Head::Directory),
+        }
+    }
+
+    /// The files at a head, and how they differ from the last reading.
+    pub fn read(&self, head: &Head, seen: &Seen) -> Result<Reading<'_>, SourceError> {
+        match (&self.place, head) {
+            (Place::Checkout { checkout, .. }, Head::Commit(commit)) => {
+                let mut tree = checkout.tree(commit)?;
+                let filter = filter_of(&mut tree, &self.path, &self.excludes)?.map_err(SourceError::Filter)?;
+                let named: BTreeSet<RepoPath> = seen.named().cloned().collect();
+                let changes = tree.changes(&filter, seen.commit.as_ref(), &named)?;
+                Ok(Reading { tree: SourceTree::Commit(Box::new(tree)), changes })
+            }
+            (Place::Checkout { .. }, Head::Directory) => Err(SourceError::Changed),
+            (Place::Directory(directory), _) => {
+                let tree = directory.read(&self.path, &self.excludes)?;
+                let changes = tree.changes().clone();
+                Ok(Reading { tree: SourceTree::Directory(Box::new(tree)), changes })
+            }
+        }
+    }
+
+    /// The same source at another revision; none for a directory.
+    pub fn revision(&self, revision: &str) -> Result<Option<Reading<'_>>, SourceError> {
+        match &self.place {
+            Place::Checkout { checkout, .. } => {
+                let head = Head::Commit(checkout.resolve_revision(revision)?);
+                self.read(&head, &Seen::default()).map(Some)
+            }
+            Place::Directory(_) => Ok(None),
+        }
+    }
+
+    /// A tracked item file whose edits are not committed, if one is found at
+    /// once.
+    pub fn uncommitted(&self, reading: &mut Reading<'_>) -> Result<Option<RepoPath>, SourceError> {
+        let Place::Checkout { checkout, revision: None } = &self.place else { return Ok(None) };
+        let filter = filter_of(&mut reading.tree, &self.path, &self.excludes)?.map_err(SourceError::Filter)?;
+        Ok(checkout.uncommitted(&filter, UNCOMMITTED_BUDGET)?)
+    }
+
+    /// Who committed what, and when; none for a directory.
+    pub fn commit_info(&self, commit: &CommitId) -> Result<Option<CommitInfo>, SourceError> {
+        match &self.place {
+            Place::Checkout { checkout, .. } => Ok(Some(checkout.commit_info(commit)?)),
+            Place::Directory(_) => Ok(None),
+        }
+    }
+}
+
+fn outside(path: &str) -> OutsideCheckout {
+    if Path::new(path).is_absolute() { OutsideCheckout::Absolute } else { OutsideCheckout::Above }
+}
+
+impl SourceTree<'_> {
+    /// Whether everything that was read still stands there. A commit always
+    /// does.
+    pub fn still_holds(&self) -> Result<bool, SourceError> {
+        match self {
+            Self::Commit(_) => Ok(true),
+            Self::Directory(tree) => Ok(tree.still_holds()?),
+        }
+    }
+}
+
+impl Tree for SourceTree<'_> {
+    type Error = SourceError;
+
+    fn commit(&self) -> &CommitId {
+        match self {
+            Self::Commit(tree) => tree.commit(),
+            Self::Directory(tree) => tree.commit(),
+        }
+    }
+
+    fn resolve(&mut self, path: &RepoPath) -> Result<Resolved, SourceError> {
+        match self {
+            Self::Commit(tree) => Ok(tree.resolve(path)?),
+            Self::Directory(tree) => Ok(tree.resolve(path)?),
+        }
+    }
+
+    fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, SourceError> {
+        match self {
+            Self::Commit(tree) => Ok(tree.bytes(path, blob)?),
+            Self::Directory(tree) => Ok(tree.bytes(path, blob)?),
+        }
+    }
+}

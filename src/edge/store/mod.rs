@@ -1,0 +1,145 @@
+//! The state of one source and one company, in one SQLite file.
+//!
+//! A state directory holds `state.db` and `lock`. The ledger and the history
+//! are the state proper; the reading cache and the locations of images are
+//! kept beside them and may be lost at any time.
+//!
+//! One process writes, for which it holds the lock; any number may read beside
+//! it ([`Store::read_only`]), also from a directory that they may not write.
+
+mod error;
+mod lock;
+mod file;
+mod rows;
+mod history;
+mod cache;
+mod place;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::domain::event::Outcome;
+use crate::domain::ledger::{Ledger, Settling};
+
+pub use error::StoreError;
+pub use history::{HISTORY_AGE, HISTORY_ROWS, Past, PastResult};
+pub use cache::{LOCATIONS_KEPT, Locations};
+pub use place::default_dir;
+
+/// What a state directory is for. It is written when the directory is made,
+/// and a directory is never used for anything else: a ledger of another
+/// company would order the deletion of everything it lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The marketplace, as one text: a URL without a slash at its end, or
+    /// `embedded`.
+    pub endpoint: String,
+    /// The company.
+    pub company: String,
+    /// The source, as one text that is the same in every run.
+    pub source: String,
+}
+
+/// An open state directory.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    /// The database, for messages.
+    path: PathBuf,
+    identity: Identity,
+    /// Held for as long as this lives; a reader has none.
+    _lock: Option<lock::Lock>,
+}
+
+impl Store {
+    /// Opens the state in `dir` for writing, and makes it if there is none.
+    ///
+    /// `now` is noted in the lock, for the message to whoever comes second.
+    ///
+    /// Errors: [`StoreError::Locked`] while another process holds it;
+    /// [`StoreError::OtherUse`], [`StoreError::Newer`],
+    /// [`StoreError::Damaged`] and [`StoreError::NotState`] leave the file as
+    /// it is.
+    pub fn open(dir: &Path, identity: &Identity, now: Timestamp) -> Result<Self, StoreError> {
+        file::make_dir(dir)?;
+        let lock = lock::take(dir, now)?;
+        let path = file::path_in(dir);
+        if let Some(found) = file::inspect(&path)? {
+            same_use(dir, &found, identity)?;
+        }
+        let connection = file::open_to_write(&path, identity)?;
+        Ok(Self { connection, path, identity: identity.clone(), _lock: Some(lock) })
+    }
+
+    /// Opens the state in `dir` for reading, beside any writer; none if there
+    /// is no state. Takes no lock and makes nothing.
+    pub fn read_only(dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = file::path_in(dir);
+        let Some((connection, identity)) = file::open_to_read(&path)? else { return Ok(None) };
+        Ok(Some(Self { connection, path, identity, _lock: None }))
+    }
+
+    /// What this state is for.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What was last applied, and what was refused.
+    pub fn load_ledger(&self) -> Result<Ledger, StoreError> {
+        rows::load(&self.connection).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Makes durable what `outcomes` did to `ledger`, all of it or nothing:
+    /// for each key its row and its rejection as they now are, and a row of
+    /// history. Old history goes, a bounded part of it each time.
+    pub fn save(
+        &mut self,
+        ledger: &Ledger,
+        outcomes: &[Outcome],
+        settling: &Settling,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            for outcome in outcomes {
+                rows::save(transaction, &outcome.change.key, ledger)?;
+                history::append(transaction, outcome, settling)?;
+            }
+            history::prune_by_age(transaction, settling.now)
+        })
+    }
+
+    /// One transaction: all of `work`, or nothing.
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, error::Fault>,
+    ) -> Result<T, StoreError> {
+        let path = &self.path;
+        // Immediate: a transaction that begins as a reader cannot always
+        // become a writer.
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|cause| error::Fault::from(cause).at(path))?;
+        let done = work(&transaction).map_err(|fault| fault.at(path))?;
+        transaction.commit().map_err(|cause| error::Fault::from(cause).at(path))?;
+        Ok(done)
+    }
+}
+
+fn same_use(dir: &Path, recorded: &Identity, asked: &Identity) -> Result<(), StoreError> {
+    let pairs = [
+        ("endpoint", &recorded.endpoint, &asked.endpoint),
+        ("company", &recorded.company, &asked.company),
+        ("source", &recorded.source, &asked.source),
+    ];
+    match pairs.into_iter().find(|(_, recorded, asked)| recorded != asked) {
+        None => Ok(()),
+        Some((what, recorded, asked)) => Err(StoreError::OtherUse {
+            dir: dir.to_owned(),
+            what,
+            recorded: recorded.clone(),
+            asked: asked.clone(),
+        }),
+    }
+}

@@ -1,0 +1,127 @@
+//! What is said while it happens: events to log lines, on stderr.
+
+use anstream::{AutoStream, ColorChoice};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::domain::event::{Applied, Change, Event, Failure, Held, Hold, Outcome, Verb};
+use crate::domain::item::CommitId;
+use crate::domain::source::{Problem, Severity};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// One line of text, facts as `key=value`.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log filter is not understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the log level `{level}` is not understood; use error, warn, info, debug or trace")]
+pub struct InvalidLevel {
+    level: String,
+}
+
+/// Starts logging to stderr. Once per process; a second call changes nothing.
+///
+/// `timestamps` are for a process that lives long: the line of a command that
+/// ends at once needs none.
+pub fn init(format: LogFormat, level: &str, timestamps: bool) -> Result<(), InvalidLevel> {
+    let filter = EnvFilter::try_new(level).map_err(|_| InvalidLevel { level: level.to_owned() })?;
+    let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(colour);
+    let started = match (format, timestamps) {
+        (LogFormat::Json, _) => builder.json().flatten_event(true).try_init(),
+        (LogFormat::Text, true) => builder.try_init(),
+        (LogFormat::Text, false) => builder.without_time().try_init(),
+    };
+    // Tests start more than one run in a process; the first subscriber serves.
+    drop(started);
+    Ok(())
+}
+
+/// One event, one line. Unchanged items are counted, not listed; bodies and
+/// tokens are never logged.
+pub fn log(event: &Event, company: &str) {
+    match event {
+        Event::Loaded { commit, items, problems } => {
+            info!(commit = commit.short(), items, problems, company, "Loaded");
+        }
+        Event::Found(problem) => found(problem),
+        Event::Held(held) => log_held(held, company),
+        Event::Settled { outcome, commit } => settled(outcome, commit, company),
+        Event::Notice(text) => warn!("{text}"),
+    }
+}
+
+fn found(problem: &Problem) {
+    let (line, column) = problem.position.map_or((None, None), |at| (Some(at.line), Some(at.column)));
+    let Problem { path, pointer, message, hint, .. } = problem;
+    let (pointer, hint) = (pointer.as_deref(), hint.as_deref());
+    match problem.severity {
+        Severity::Error => error!(path, line, column, pointer, problem = message, hint, "Invalid"),
+        Severity::Warning => warn!(path, line, column, pointer, problem = message, hint, "Questionable"),
+    }
+}
+
+fn log_held(held: &Held, company: &str) {
+    let Change { key, action, reason, fields, .. } = &held.change;
+    let (item_id, version) = (key.item_id.as_str(), &key.version);
+    if held.why == Hold::DriftReported {
+        warn!(item_id, %version, company, %reason, ?fields, "Drifted");
+    } else {
+        warn!(item_id, %version, company, would = %action, reason = %held.why, "Held");
+    }
+}
+
+fn settled(outcome: &Outcome, commit: &CommitId, company: &str) {
+    let change = &outcome.change;
+    let (item_id, version) = (change.key.item_id.as_str(), &change.key.version);
+    match &outcome.result {
+        Ok(applied) => made(change, applied, commit, company),
+        Err(Failure::Rejected { why, pointer }) => {
+            let path = change.wanted.as_ref().map(|item| item.path.as_str());
+            error!(item_id, %version, company, path, reason = why, pointer, "Rejected");
+        }
+        Err(Failure::Transient { why, .. }) => {
+            warn!(item_id, %version, company, reason = why, "Failed");
+        }
+    }
+}
+
+fn made(change: &Change, applied: &Applied, commit: &CommitId, company: &str) {
+    let (item_id, version) = (change.key.item_id.as_str(), &change.key.version);
+    let item = change.wanted.as_deref();
+    let r#type = item.map(|item| tracing::field::display(&item.item_type));
+    let digest = item.map(|item| item.digest.short());
+    let from = change.from.map(|from| from.short());
+    let path = item.map(|item| item.path.as_str());
+    let object_id = applied.object_id.as_deref();
+    let took_ms = u64::try_from(applied.took.as_millis()).unwrap_or(u64::MAX);
+    let commit = commit.short();
+    let changed = (!change.fields.is_empty()).then(|| tracing::field::debug(&change.fields));
+    let confirmed = applied.read_back.then_some("read_back");
+    let server_changed = applied.unchanged_there.then_some(false);
+    macro_rules! line {
+        ($message:literal) => {
+            info!(
+                item_id, %version, r#type, company, object_id, digest, from, changed, commit, path, took_ms,
+                confirmed, server_changed, $message
+            )
+        };
+    }
+    match applied.verb {
+        Verb::Created => line!("Created"),
+        Verb::Updated => line!("Updated"),
+        Verb::Adopted => line!("Adopted"),
+        Verb::Deleted => line!("Deleted"),
+        Verb::Forgotten => line!("Forgotten"),
+    }
+}

@@ -1,0 +1,135 @@
+//! What differs, field by field.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
+use std::fmt::Write as _;
+
+use marketsync::domain::canon::{agrees, same};
+use marketsync::domain::delta::{FieldChange, MAX_CHANGES, delta, full_delta};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn show(changes: &[FieldChange]) -> String {
+    changes.iter().fold(String::new(), |mut out, change| {
+        let text = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or("nothing".to_owned(), Value::to_string)
+        };
+        writeln!(
+            out,
+            "{}: {} -> {}",
+            change.pointer,
+            text(&change.live),
+            text(&change.wanted)
+        )
+        .unwrap();
+        out
+    })
+}
+
+#[test]
+fn stated_fields_only() {
+    let live = json!({"a": 1.0, "b": {"c": 1, "d": 2}, "list": [1, 2], "x": 1, "n": 5, "s/~": 1});
+    let wanted =
+        json!({"a": 1, "b": {"c": 3, "e": 4}, "list": [1, 3, 4], "n": null, "m": null, "s/~": 2});
+    insta::assert_snapshot!(show(&delta(&live, &wanted)), @r#"
+    /b/c: 1 -> 3
+    /b/e: nothing -> 4
+    /list/1: 2 -> 3
+    /list/2: nothing -> 4
+    /n: 5 -> null
+    /s~1~0: 1 -> 2
+    "#);
+    insta::assert_snapshot!(show(&full_delta(&live, &wanted)), @r#"
+    /b/c: 1 -> 3
+    /b/d: 2 -> nothing
+    /b/e: nothing -> 4
+    /list/1: 2 -> 3
+    /list/2: nothing -> 4
+    /m: nothing -> null
+    /n: 5 -> null
+    /s~1~0: 1 -> 2
+    /x: 1 -> nothing
+    "#);
+}
+
+#[test]
+fn lists_of_names() {
+    let live = json!({"ports": [{"name": "http", "from": 80}, {"name": "old", "from": 1}, {"name": "grpc", "from": 9}]});
+    let wanted = json!({"ports": [{"name": "grpc", "from": 9}, {"name": "http", "from": 81}, {"name": "new"}]});
+    insta::assert_snapshot!(show(&delta(&live, &wanted)), @r#"
+    /ports/1/from: 80 -> 81
+    /ports/2: nothing -> {"name":"new"}
+    /ports/1: {"from":1,"name":"old"} -> nothing
+    /ports: ["http","old","grpc"] -> ["grpc","http","new"]
+    "#);
+    let wanted = json!({"ports": [{"name": "http"}, {"name": "grpc"}]});
+    insta::assert_snapshot!(show(&delta(&live, &wanted)), @r#"/ports/1: {"from":1,"name":"old"} -> nothing"#);
+    // Two of one name: by index.
+    let wanted = json!({"ports": [{"name": "http"}, {"name": "http"}, {"name": "grpc"}]});
+    insta::assert_snapshot!(show(&delta(&live, &wanted)), @r#"/ports/1/name: "old" -> "http""#);
+}
+
+#[test]
+fn whole_documents() {
+    insta::assert_snapshot!(show(&delta(&json!(1), &json!({"a": 1}))), @r#": 1 -> {"a":1}"#);
+    insta::assert_snapshot!(show(&full_delta(&json!({"a": null}), &json!({}))), @"/a: null -> nothing");
+}
+
+#[test]
+fn the_list_is_capped() {
+    let live: Vec<i32> = vec![0; 5000];
+    let wanted: Vec<i32> = vec![1; 5000];
+    assert_eq!(delta(&json!(live), &json!(wanted)).len(), MAX_CHANGES);
+}
+
+#[test]
+fn changes_survive_storage() {
+    let changes = full_delta(&json!({"a": null, "b": 1}), &json!({"b": 2, "c": null}));
+    let text = serde_json::to_string(&changes).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Vec<FieldChange>>(&text).unwrap(),
+        changes
+    );
+}
+
+/// Small, so that two of them often share something.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        (0i64..2).prop_map(Value::from),
+        (0i32..2).prop_map(|n| Value::from(f64::from(n))),
+        Just(json!("p")),
+        Just(json!("q")),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[ab]|name", inner.clone(), 0..3)
+                .prop_map(|map| json!(map)),
+            prop::collection::vec(("[pqr]", inner), 0..4).prop_map(|list| list
+                .into_iter()
+                .map(|(name, a)| json!({"name": name, "a": a}))
+                .collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn empty_exactly_if_they_agree(wanted in value(), live in value()) {
+        prop_assert_eq!(delta(&live, &wanted).is_empty(), agrees(&wanted, &live));
+        prop_assert_eq!(full_delta(&live, &wanted).is_empty(), same(&wanted, &live));
+        prop_assert!(delta(&wanted, &wanted).is_empty());
+        for change in delta(&live, &wanted).iter().chain(&full_delta(&live, &wanted)) {
+            prop_assert!(change.live.is_some() || change.wanted.is_some());
+            prop_assert_ne!(&change.live, &change.wanted);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Repositories that somebody prepared.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use marketsync::domain::item::CommitId;
+use marketsync::domain::tree::{MAX_BYTES, Target, Tree as _};
+use marketsync::edge::git::{Checkout, GitError};
+
+use super::{discover, everything, path, paths};
+use crate::support::repo::Repo;
+
+fn oid_bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// A tree object with these entries exactly, which git itself would not write.
+fn forge(repo: &Repo, entries: &[(&str, &[u8], &str)]) -> String {
+    let mut bytes = Vec::new();
+    for (mode, name, oid) in entries {
+        bytes.extend([mode.as_bytes(), b" ", name, b"\0", &oid_bytes(oid)].concat());
+    }
+    repo.git_with(&["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &bytes)
+}
+
+fn commit_tree(repo: &Repo, tree: &str) -> CommitId {
+    CommitId(repo.git(&["commit-tree", "-m", "forged", tree]))
+}
+
+#[test]
+fn names_that_are_no_text_are_told_and_cannot_escape() {
+    let repo = Repo::new();
+    let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"{}");
+    let inner = forge(&repo, &[("100644", b"in.json", &blob)]);
+    let tree = forge(
+        &repo,
+        &[
+            ("40000", b"..", &inner),
+            ("100644", b"..json", &blob),
+            ("100644", b"a.json", &blob),
+            ("100644", b"caf\xe9.json", &blob),
+            ("40000", b"d\xfff", &inner),
+            ("100644", b"no\xffitem.txt", &blob),
+        ],
+    );
+    let root = forge(&repo, &[("40000", b"s", &tree)]);
+    let base = commit_tree(&repo, &forge(&repo, &[("40000", b"s", &inner)]));
+    let commit = commit_tree(&repo, &root);
+    let (checkout, _) = discover(&repo.path());
+    let mut tree = checkout.tree(&commit).unwrap();
+    // Also the difference: such names cannot be said one by one.
+    for since in [None, Some(&base)] {
+        let found = tree.changes(&everything("s"), since, &[].into()).unwrap();
+        assert!(found.complete);
+        assert_eq!(paths(found.present.iter().map(|entry| &entry.path)), ["s/a.json"]);
+        assert_eq!(found.unreadable, ["s/caf\u{fffd}.json", "s/d\u{fffd}f/in.json", "s/\u{fffd}/in.json"]);
+    }
+}
+
+#[test]
+fn a_tree_of_thousand_millions_of_entries_ends() {
+    let repo = Repo::new();
+    let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"{}");
+    let bomb = |leaf: &str| {
+        let names: Vec<String> = (0..10).map(|number| format!("f{number}{leaf}")).collect();
+        let mut tree = forge(&repo, &names.iter().map(|name| ("100644", name.as_bytes(), &*blob)).collect::<Vec<_>>());
+        for _ in 0..9 {
+            let entries: Vec<_> = names.iter().map(|name| ("40000", name.as_bytes(), tree.as_str())).collect();
+            tree = forge(&repo, &entries);
+        }
+        commit_tree(&repo, &tree)
+    };
+    let (json, text) = (bomb(".json"), bomb(".txt"));
+    let (checkout, _) = discover(&repo.path());
+    let mut tree = checkout.tree(&json).unwrap();
+    let found = tree.changes(&everything(""), None, &[].into());
+    assert!(matches!(found, Err(GitError::TooManyFiles { .. })), "{found:?}");
+    let mut tree = checkout.tree(&text).unwrap();
+    let found = tree.changes(&everything(""), Some(&json), &[].into());
+    assert!(matches!(found, Err(GitError::TooManyEntries { .. })), "{found:?}");
+}
+
+#[test]
+fn folders_without_end_end() {
+    let repo = Repo::new();
+    let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"{}");
+    let mut tree = forge(&repo, &[("100644", b"a.json", &blob)]);
+    for _ in 0..200 {
+        tree = forge(&repo, &[("40000", b"d", &tree)]);
+    }
+    let root = forge(&repo, &[("40000", b"deep", &tree), ("40000", b"s", &forge(&repo, &[]))]);
+    let commit = commit_tree(&repo, &root);
+    let (checkout, _) = discover(&repo.path());
+    let mut tree = checkout.tree(&commit).unwrap();
+    assert!(matches!(tree.changes(&everything(""), None, &[].into()), Err(GitError::TooDeep { .. })));
+    // What lies outside the source does not matter.
+    assert_eq!(tree.changes(&everything("s"), None, &[].into()).unwrap().present, []);
+    let deep = format!("deep/{}a.json", "d/".repeat(200));
+    assert!(matches!(tree.resolve(&path(&deep)).unwrap().target, Target::File { .. }));
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    let repo = Repo::new();
+    let length = usize::try_from(MAX_BYTES).unwrap() + 1;
+    repo.write("a.json", vec![b' '; length]).commit("one");
+    // A link whose text is too long for a path.
+    let long = repo.git_with(&["hash-object", "-w", "--stdin"], &[b'x'; 5000]);
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("120000,{long},l.json")]);
+    repo.git(&["commit", "-q", "-m", "two"]);
+    let (checkout, _) = discover(&repo.path());
+    let mut tree = checkout.tree(&checkout.head().unwrap()).unwrap();
+    let Target::File { blob, size } = tree.resolve(&path("a.json")).unwrap().target else { panic!("a file") };
+    assert_eq!(size, length as u64);
+    assert!(matches!(tree.bytes(&path("a.json"), blob), Err(GitError::TooLarge { .. })));
+    assert_eq!(tree.resolve(&path("l.json")).unwrap().target, Target::Missing);
+}
+
+#[test]
+fn nothing_of_the_repository_is_run() {
+    let repo = Repo::new();
+    repo.write(".gitattributes", "* filter=evil diff=evil\n").write("a.json", "1").commit("one");
+    let trap = repo.beside("trap");
+    let script = repo.beside("evil.sh");
+    fs::write(&script, format!("#!/bin/sh\ntouch {}\ncat\n", trap.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = script.to_str().unwrap();
+    for key in ["core.fsmonitor", "core.sshCommand", "filter.evil.clean", "filter.evil.smudge", "filter.evil.process"] {
+        repo.git(&["config", key, script]);
+    }
+    for key in ["diff.evil.command", "diff.evil.textconv", "core.alternateRefsCommand", "gpg.program", "core.pager"] {
+        repo.git(&["config", key, script]);
+    }
+    fs::create_dir_all(repo.path().join(".git/hooks")).unwrap();
+    for hook in ["post-index-change", "reference-transaction", "pre-commit", "post-checkout", "fsmonitor-watchman"] {
+        fs::copy(script, repo.path().join(".git/hooks").join(hook)).unwrap();
+    }
+    let (checkout, source) = discover(&repo.path());
+    fs::write(repo.path().join("a.json"), "2").unwrap();
+    let filter = everything(source.as_str());
+    let budget = marketsync::edge::git::UNCOMMITTED_BUDGET;
+    assert_eq!(checkout.uncommitted(&filter, budget).unwrap(), Some(path("a.json")));
+    let head = checkout.head().unwrap();
+    checkout.resolve_revision("main").unwrap();
+    let found = checkout.tree(&head).unwrap().changes(&filter, None, &[].into()).unwrap();
+    assert_eq!(found.present.len(), 1);
+    assert!(!trap.exists(), "the repository ran a program");
+}
+
+/// Only root can give files away.
+#[test]
+fn it_does_not_matter_who_owns_the_repository() {
+    let repo = Repo::new();
+    repo.write("a.json", "{}").commit("one");
+    repo.git(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    if fs::metadata(repo.path()).unwrap().uid() != 0 {
+        eprintln!("skipped: not root");
+        return;
+    }
+    for at in [repo.path(), repo.beside("bare.git")] {
+        let mut folders = vec![at.clone()];
+        while let Some(folder) = folders.pop() {
+            std::os::unix::fs::lchown(&folder, Some(12345), Some(12345)).unwrap();
+            for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    std::os::unix::fs::lchown(entry.path(), Some(12345), Some(12345)).unwrap();
+                }
+            }
+        }
+        let (checkout, _) = discover(&at);
+        checkout.head().unwrap();
+    }
+}
+
+#[test]
+fn a_path_to_the_source_that_is_no_text_is_named() {
+    let repo = Repo::new();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::create_dir(repo.path().join(name)).unwrap();
+    let found = Checkout::discover(&repo.path().join(name));
+    assert!(matches!(found, Err(GitError::NotUtf8 { .. })));
+}
+
+#[test]
+fn a_work_tree_elsewhere_does_not_become_the_source() {
+    let repo = Repo::new();
+    repo.write("s/a.json", "{}").commit("one");
+    repo.git(&["config", "core.worktree", "/etc"]);
+    let found = Checkout::discover(&repo.path().join("s"));
+    assert!(matches!(found, Err(GitError::OutsideWorkTree { .. })));
+}

@@ -1,0 +1,5 @@
+//! What several topics need.
+
+pub(crate) mod repo;
+//! What tests share.
+pub(crate) mod market;
