@@ -125,8 +125,8 @@ fn an_inline_module_belongs_to_its_file() {
         "src/low.rs",
         "fn f() {}\n#[cfg(test)]\nmod tests {\n    use super::*;\n    use super::f;\n}",
     ));
-    let text =
-        "mod tests {\n    fn g() { if true { } }\n    use super::super::high;\n}\nuse super::mid;";
+    let text = "mod tests {\n    fn g() { if true { } }\n    use super::super::high;\n}\n\
+        use super::mid;\nuse super::mid::Mid;";
     let found = order_of("src/low.rs", text);
     assert_eq!(found.len(), 2, "{found:#?}");
     assert!(

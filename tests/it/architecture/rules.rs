@@ -160,7 +160,8 @@ fn absolute(module: &[String], named: &Named) -> Option<Vec<String>> {
 /// is its own, and what its parents define themselves.
 pub(crate) fn order(root: &str, files: &[File]) -> Vec<String> {
     let house = House::of(root, files);
-    let mut broken = BTreeSet::new();
+    // One line for each pair of modules: its first place in the file.
+    let mut broken = BTreeMap::new();
     for (module, (file, scanned)) in &house.modules {
         for named in &scanned.paths {
             let Some(path) = absolute(module, named) else {
@@ -168,14 +169,14 @@ pub(crate) fn order(root: &str, files: &[File]) -> Vec<String> {
             };
             let (home, rest) = house.home(&path);
             if let Some(why) = misplaced(&house, module, &home, &rest) {
-                let text = named.segments.join("::");
-                broken.insert((&file.path, named.line, format!("order: `{text}` {why}")));
+                let place = (named.line, named.segments.join("::"));
+                broken.entry((&file.path, why)).or_insert(place);
             }
         }
     }
     broken
         .into_iter()
-        .map(|(path, line, why)| format!("{path}:{line}: {why}"))
+        .map(|((path, why), (line, text))| format!("{path}:{line}: order: `{text}` {why}"))
         .collect()
 }
 
