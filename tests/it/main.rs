@@ -1,6 +1,5 @@
 //! The tests of marketsync: one binary, one module for each topic. Every file
 //! of this folder has its line here; a test (`architecture`) sees to it.
-//! The one test binary.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -42,6 +42,7 @@ fn item(key: &ItemKey, body: &str) -> Arc<Item> {
         item_type: ItemType::platform("sidecar"),
         lifecycle: Lifecycle::Published,
         path: RepoPath::new("items/one.json").unwrap(),
+        file: RepoPath::new("items/one.json").unwrap(),
         blob: BlobId([7; 20]),
         images: Vec::new(),
         digest: Digest::of(body.as_bytes()),
