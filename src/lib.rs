@@ -18,3 +18,4 @@ pub mod daemon;
 pub mod cycle;
 pub mod cli;
 pub mod config;
+pub mod commands;

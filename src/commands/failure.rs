@@ -109,6 +109,11 @@ impl CommandError {
         }
     }
 
+    /// Whether the command printed its result before it failed.
+    pub fn has_printed(&self) -> bool {
+        matches!(self, Self::Cycle(_) | Self::Print(_))
+    }
+
     /// The message and all its causes, each said once.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

@@ -39,7 +39,12 @@ impl Progress {
         if let Event::Loaded { items, .. } = event {
             self.0.set_message(format!("comparing and sending {items} items"));
         }
-        self.0.suspend(log);
+        self.above(log);
+    }
+
+    /// Lets somebody write lines above this one.
+    pub fn above(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
     }
 
     /// Says something else from now on.

@@ -24,14 +24,14 @@ pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
     let result = read(&source, &standards, config.against.as_deref());
     progress.end();
     let report = Report::of(&result?);
-    print(config.format, || text::validated(&report), || json::report(&report))?;
+    print(config.format, || text::validated(&report), || json::report(&report, None))?;
     Ok(Exit::from(report.verdict()))
 }
 
 fn read(source: &Source, standards: &Standards, against: Option<&str>) -> Result<Snapshot, CommandError> {
     let mut seen = Seen::default();
     let mut reading = source.read(&source.head()?, &seen)?;
-    if let Some(path) = source.uncommitted(&mut reading)? {
+    if let Some(path) = source.uncommitted()? {
         telemetry::notice(&format!(
             "{path} has edits that are not committed; the commit is what counts (--working-tree reads the files)"
         ));

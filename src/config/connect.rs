@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::credential::{Credential, SecretSource};
+use crate::edge::marketplace::{Credential, Secret};
 use super::error::ConfigError;
 use super::layers::{Given, Layers, Origin, text};
 use super::miactl;
@@ -61,9 +61,9 @@ pub(super) struct Target {
 struct Parts {
     client_id: Option<Given<String>>,
     key_id: Option<Given<String>>,
-    secret: Option<Given<SecretSource>>,
-    private_key: Option<Given<SecretSource>>,
-    token: Option<Given<SecretSource>>,
+    secret: Option<Given<Secret>>,
+    private_key: Option<Given<Secret>>,
+    token: Option<Given<Secret>>,
 }
 
 impl Parts {
@@ -82,13 +82,13 @@ pub(super) fn connect(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Co
     let ca_file = layers.path("ca_file", flags.ca_file.as_ref())?.map(|given| given.value);
     let Target { endpoint, company, origin, context } = target_with(layers, flags, &parts)?;
     let (ca_file, credential) = match (&endpoint, context) {
-        (Endpoint::Embedded, _) => (ca_file, Credential::Nobody),
+        (Endpoint::Embedded, _) => (ca_file, Credential::None),
         (Endpoint::Remote(_), Some(context)) => {
             (ca_file.or_else(|| context.ca_file.clone()), context.credential()?)
         }
         (Endpoint::Remote(url), None) => match credential(parts)? {
             Some(credential) => (ca_file, credential),
-            None if is_loopback(url) => (ca_file, Credential::Nobody),
+            None if is_loopback(url) => (ca_file, Credential::None),
             None => return Err(no_credential()),
         },
     };
@@ -103,7 +103,7 @@ pub(super) fn target(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Tar
 /// Why this connection deserves a look, if it does.
 pub(super) fn notice(connect: &Connect) -> Option<String> {
     let Endpoint::Remote(url) = &connect.endpoint else { return None };
-    let open = url.scheme() == "http" && !is_loopback(url) && !matches!(connect.credential, Credential::Nobody);
+    let open = url.scheme() == "http" && !is_loopback(url) && !matches!(connect.credential, Credential::None);
     open.then(|| {
         format!("{} has no TLS: everybody on the way can read the credential; use https://", connect.endpoint)
     })
@@ -178,7 +178,7 @@ fn secret(
     layers: &Layers<'_>,
     name: &str,
     file: Option<Given<PathBuf>>,
-) -> Result<Option<Given<SecretSource>>, ConfigError> {
+) -> Result<Option<Given<Secret>>, ConfigError> {
     let variable = format!("MARKETSYNC_{name}");
     let value = layers.variable(name);
     match (file, value) {
@@ -186,10 +186,10 @@ fn secret(
             Err(ConfigError::Both { one: variable, other: origin.to_string() })
         }
         (Some(Given { origin: Origin::File { .. }, .. }) | None, Some(value)) => {
-            let value = SecretSource::Value(SecretString::from(value.to_owned()));
+            let value = Secret::Text(SecretString::from(value.to_owned()));
             Ok(Some(Given { value, origin: Origin::Variable(variable) }))
         }
-        (Some(file), _) => Ok(Some(Given { value: SecretSource::File(file.value), origin: file.origin })),
+        (Some(file), _) => Ok(Some(Given { value: Secret::File(file.value), origin: file.origin })),
         (None, None) => Ok(None),
     }
 }
@@ -218,12 +218,12 @@ fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
         (_, Some(secret), Some(Given { origin, .. }), _) => Err(both(&secret.origin, &origin)),
         (_, Some(secret), _, Some(Given { origin, .. })) => Err(both(&secret.origin, &origin)),
         (Some(id), Some(secret), None, None) => {
-            Ok(Some(Credential::Secret { client_id: id.value, secret: secret.value }))
+            Ok(Some(Credential::Basic { client_id: id.value, secret: secret.value }))
         }
-        (Some(id), None, Some(key), Some(private)) => Ok(Some(Credential::Key {
+        (Some(id), None, Some(key), Some(private)) => Ok(Some(Credential::PrivateKeyJwt {
             client_id: id.value,
             key_id: key.value,
-            private_key: private.value,
+            key: private.value,
         })),
         (None, Some(secret), None, None) => Err(half(&secret.origin, "a client id")),
         (_, None, Some(key), None) => Err(half(&key.origin, "a private key")),

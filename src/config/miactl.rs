@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::credential::{Credential, SecretSource};
+use crate::edge::marketplace::{Credential, Secret};
 use super::error::ConfigError;
 use super::layers::{Environment, config_home, place, read};
 
@@ -160,15 +160,15 @@ fn credential(
     let client_id = account.client_id.ok_or_else(incomplete)?;
     match (account.client_secret, account.key_id, account.private_key_data) {
         (Some(secret), None, None) => {
-            Ok(Credential::Secret { client_id, secret: SecretSource::Value(secret) })
+            Ok(Credential::Basic { client_id, secret: Secret::Text(secret) })
         }
         (None, Some(key_id), Some(data)) => {
             let pem = STANDARD.decode(data.expose_secret().trim()).ok().and_then(|pem| String::from_utf8(pem).ok());
             let pem = pem.ok_or_else(|| {
                 refuse.because(&format!("the private-key-data of its credential {name} is no base64 of PEM"), ACCOUNT)
             })?;
-            let private_key = SecretSource::Value(SecretString::from(pem));
-            Ok(Credential::Key { client_id, key_id, private_key })
+            let private_key = Secret::Text(SecretString::from(pem));
+            Ok(Credential::PrivateKeyJwt { client_id, key_id, key: private_key })
         }
         _ => Err(incomplete()),
     }

@@ -7,7 +7,6 @@
 //! endpoint or turn pruning on.
 
 mod error;
-mod credential;
 mod layers;
 mod miactl;
 mod connect;
@@ -21,7 +20,6 @@ use crate::domain::item::{ItemType, Lifecycle, RepoPath};
 use crate::edge::store::{Identity, default_dir};
 
 pub use connect::{Connect, EMBEDDED_COMPANY, Endpoint};
-pub use credential::{Credential, SecretSource};
 pub use error::ConfigError;
 pub use layers::{Environment, SETTINGS};
 

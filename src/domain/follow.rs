@@ -167,7 +167,7 @@ pub fn follow<E>(
                         return Ok(end(next, Target::Outside, visited));
                     }
                     Some(text) if !text.is_empty() => {
-                        names.extend(text.rsplit('/').map(str::to_owned))
+                        names.extend(text.rsplit('/').map(str::to_owned));
                     }
                     _ => return Ok(end(next, Target::Missing, visited)),
                 }

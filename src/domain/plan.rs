@@ -156,7 +156,8 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
     }
     let item = case.change.wanted.as_deref()?;
     if let Some(row) = case.recorded {
-        if let Some(next) = rules::sealed(item, row, case.snapshot.versions_of(&item.key.item_id)) {
+        let versions = case.snapshot.versions_of(&item.key.item_id);
+        if let Some(next) = rules::sealed(item, row.sealed_digest, row.lifecycle, versions) {
             return Some(Hold::Immutable { next });
         }
         if matches!(case.change.reason, Reason::Drifted | Reason::Missing) && is_contested(row, policy.now) {

@@ -1,8 +1,7 @@
 //! What the marketplace will refuse, told before it is asked
 //! (`marketplace-api.md` §7 and §9.1).
 
-use crate::domain::item::{Item, ItemType, Lifecycle, Version};
-use crate::domain::ledger::Row;
+use crate::domain::item::{Digest, Item, ItemType, Lifecycle, Version};
 
 /// The types of the platform, and whether their items carry versions
 /// (`marketplace-api.md` §7.4).
@@ -94,10 +93,15 @@ pub fn is_on_legacy(field: &str, item_type: &ItemType) -> bool {
 /// A named version is sealed unless its recorded status is `coming-soon` or
 /// `draft`; an unknown status counts as published. `NA` may always change
 /// (`marketplace-api.md` §9.1).
-pub fn sealed<'a>(item: &Item, recorded: &Row, versions: impl Iterator<Item = &'a Version>) -> Option<Version> {
+pub fn sealed<'a>(
+    item: &Item,
+    recorded_digest: Digest,
+    recorded_status: Option<Lifecycle>,
+    versions: impl Iterator<Item = &'a Version>,
+) -> Option<Version> {
     let Version::Named(version) = &item.key.version else { return None };
-    let mutable = recorded.lifecycle.is_some_and(Lifecycle::is_mutable);
-    if mutable || item.sealed_digest == recorded.sealed_digest {
+    let mutable = recorded_status.is_some_and(Lifecycle::is_mutable);
+    if mutable || item.sealed_digest == recorded_digest {
         return None;
     }
     Some(Version::Named(next_version(version, versions)))

@@ -103,7 +103,7 @@ impl Schemas {
         let mut extra = Vec::new();
         for (item_type, text) in added {
             hasher.update(item_type.to_string().as_bytes()).update(text.as_bytes());
-            extra.push((item_type.clone(), compile(COMMIT_BASE, &parse(text)?, HashMap::new())?));
+            extra.push((item_type.clone(), compile_alone(text)?));
         }
         let fingerprint = Digest::from(*hasher.finalize().as_bytes());
         Ok(Self { manifest, sidecar, resources, added: extra, fingerprint })
@@ -155,6 +155,11 @@ pub fn compile(base: &str, schema: &Value, files: HashMap<String, Value>) -> Res
         .with_retriever(Files(files))
         .build(schema)
         .map_err(|error| SchemaError { why: error.to_string() })
+}
+
+/// Compiles a schema that refers to no other file.
+pub fn compile_alone(text: &str) -> Result<Validator, SchemaError> {
+    compile(COMMIT_BASE, &parse(text)?, HashMap::new())
 }
 
 fn patterns() -> PatternOptions<jsonschema::FancyRegex> {

@@ -1,10 +1,10 @@
 //! A source: the commits of a git repository, or a directory that is none.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::domain::candidate::{FilterError, filter_of};
-use crate::domain::item::{BlobId, CommitId, OutsideCheckout, RepoPath};
+use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::seen::Seen;
 use crate::domain::tree::{Changes, Resolved, Tree};
 use crate::edge::directory::{Directory, DirectoryError, DirectoryTree};
@@ -17,8 +17,8 @@ pub struct SourceOptions {
     pub location: PathBuf,
     /// The commit, branch or tag to read instead of HEAD.
     pub revision: Option<String>,
-    /// A folder below the location, to narrow it.
-    pub path: Option<String>,
+    /// A folder to narrow it to, from the root of the repository.
+    pub path: Option<RepoPath>,
     /// Patterns of files that are no items (gitignore syntax).
     pub excludes: Vec<String>,
     /// Whether the files of the work tree count, committed or not.
@@ -50,20 +50,25 @@ pub enum SourceError {
     /// The ignore file or an exclude is no list of patterns.
     #[error("cannot tell which files may be items")]
     Filter(#[source] FilterError),
-    /// `--path` leads out of the source.
-    #[error("--path {path} cannot be used")]
+    /// `--path` is not below SOURCE.
+    #[error("--path {path} is not below SOURCE, which is {base} in its repository")]
     Path {
         /// As given.
-        path: String,
-        /// Why.
-        #[source]
-        source: OutsideCheckout,
+        path: RepoPath,
+        /// What SOURCE names.
+        base: RepoPath,
     },
     /// A revision was asked for where there are no commits.
     #[error("{path} is no git repository, so it has no revision {revision}; leave --revision out")]
     NoRevisions {
         /// The location.
         path: PathBuf,
+        /// What was asked for.
+        revision: String,
+    },
+    /// A revision was asked for where there are no commits.
+    #[error("the source is no git repository, so it has no revision {revision}")]
+    NoRevision {
         /// What was asked for.
         revision: String,
     },
@@ -131,12 +136,13 @@ impl Source {
         if let (Place::Directory(_), Some(revision)) = (&place, &options.revision) {
             return Err(SourceError::NoRevisions { path: options.location.clone(), revision: revision.clone() });
         }
-        let narrowed = options.path.as_deref().unwrap_or_default();
-        let path = base
-            .join(narrowed)
-            .ok()
-            .filter(|path| path.is_within(&base))
-            .ok_or_else(|| SourceError::Path { path: narrowed.to_owned(), source: outside(narrowed) })?;
+        let path = match &options.path {
+            Some(path) if !path.is_within(&base) => {
+                return Err(SourceError::Path { path: path.clone(), base });
+            }
+            Some(path) => path.clone(),
+            None => base,
+        };
         Ok(Self { place, path, excludes: options.excludes.clone() })
     }
 
@@ -192,10 +198,11 @@ impl Source {
     }
 
     /// A tracked item file whose edits are not committed, if one is found at
-    /// once.
-    pub fn uncommitted(&self, reading: &mut Reading<'_>) -> Result<Option<RepoPath>, SourceError> {
+    /// once. A source that cannot be read is for [`Source::read`] to report.
+    pub fn uncommitted(&self) -> Result<Option<RepoPath>, SourceError> {
         let Place::Checkout { checkout, revision: None } = &self.place else { return Ok(None) };
-        let filter = filter_of(&mut reading.tree, &self.path, &self.excludes)?.map_err(SourceError::Filter)?;
+        let mut tree = checkout.tree(&checkout.head()?)?;
+        let filter = filter_of(&mut tree, &self.path, &self.excludes)?.map_err(SourceError::Filter)?;
         Ok(checkout.uncommitted(&filter, UNCOMMITTED_BUDGET)?)
     }
 
@@ -206,10 +213,6 @@ impl Source {
             Place::Directory(_) => Ok(None),
         }
     }
-}
-
-fn outside(path: &str) -> OutsideCheckout {
-    if Path::new(path).is_absolute() { OutsideCheckout::Absolute } else { OutsideCheckout::Above }
 }
 
 impl SourceTree<'_> {

@@ -18,6 +18,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether log lines carry the time. JSON lines always do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timestamps {
+    /// For a process that lives long.
+    On,
+    /// For a command that ends at once.
+    Off,
+}
+
 /// The log filter is not understood.
 #[derive(Debug, thiserror::Error)]
 #[error("the log level `{level}` is not understood; use error, warn, info, debug or trace")]
@@ -26,10 +35,7 @@ pub struct InvalidLevel {
 }
 
 /// Starts logging to stderr. Once per process; a second call changes nothing.
-///
-/// `timestamps` are for a process that lives long: the line of a command that
-/// ends at once needs none.
-pub fn init(format: LogFormat, level: &str, timestamps: bool) -> Result<(), InvalidLevel> {
+pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<(), InvalidLevel> {
     let filter = EnvFilter::try_new(level).map_err(|_| InvalidLevel { level: level.to_owned() })?;
     let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let builder = tracing_subscriber::fmt()
@@ -39,8 +45,8 @@ pub fn init(format: LogFormat, level: &str, timestamps: bool) -> Result<(), Inva
         .with_ansi(colour);
     let started = match (format, timestamps) {
         (LogFormat::Json, _) => builder.json().flatten_event(true).try_init(),
-        (LogFormat::Text, true) => builder.try_init(),
-        (LogFormat::Text, false) => builder.without_time().try_init(),
+        (LogFormat::Text, Timestamps::On) => builder.try_init(),
+        (LogFormat::Text, Timestamps::Off) => builder.without_time().try_init(),
     };
     // Tests start more than one run in a process; the first subscriber serves.
     drop(started);
@@ -57,8 +63,13 @@ pub fn log(event: &Event, company: &str) {
         Event::Found(problem) => found(problem),
         Event::Held(held) => log_held(held, company),
         Event::Settled { outcome, commit } => settled(outcome, commit, company),
-        Event::Notice(text) => warn!("{text}"),
+        Event::Notice(text) => notice(text),
     }
+}
+
+/// Something that a person should know.
+pub fn notice(text: &str) {
+    warn!("{text}");
 }
 
 fn found(problem: &Problem) {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
 use marketsync::cli::Cli;
+use marketsync::edge::marketplace::{Credential, Secret};
 use marketsync::config::{
-    ApplyConfig, Config, ConfigError, Credential, Endpoint, Environment, Job, SETTINGS, SecretSource, resolve,
+    ApplyConfig, Config, ConfigError, Endpoint, Environment, Job, SETTINGS, resolve,
 };
 use secrecy::ExposeSecret;
 
@@ -112,15 +113,15 @@ fn apply(config: &Config) -> &ApplyConfig {
 
 /// The parts of a credential, in their order.
 fn credential(config: &Config) -> Vec<String> {
-    let source = |source: &SecretSource| match source {
-        SecretSource::Value(secret) => format!("secret {}", secret.expose_secret()),
-        SecretSource::File(file) => file.display().to_string(),
+    let source = |source: &Secret| match source {
+        Secret::Text(secret) => format!("secret {}", secret.expose_secret()),
+        Secret::File(file) => file.display().to_string(),
     };
     match &apply(config).connect.credential {
-        Credential::Nobody => vec![],
-        Credential::Secret { client_id, secret } => vec![client_id.clone(), source(secret)],
-        Credential::Key { client_id, key_id, private_key } => {
-            vec![client_id.clone(), key_id.clone(), source(private_key)]
+        Credential::None => vec![],
+        Credential::Basic { client_id, secret } => vec![client_id.clone(), source(secret)],
+        Credential::PrivateKeyJwt { client_id, key_id, key } => {
+            vec![client_id.clone(), key_id.clone(), source(key)]
         }
         Credential::Token { token } => vec![source(token)],
     }
@@ -365,7 +366,7 @@ fn endpoints_are_read_as_people_write_them() {
         assert_eq!(config.notices.len(), notices, "{written}: {:?}", config.notices);
     }
     let local = home.apply("--endpoint http://localhost:8080 --company-id a", &[]).unwrap();
-    assert!(matches!(local.connect.credential, Credential::Nobody));
+    assert!(matches!(local.connect.credential, Credential::None));
     let given = home.apply("--endpoint embedded", &[("MARKETSYNC_COMPANY_ID", "a")]).unwrap();
     assert_eq!(given.connect.origin, "--endpoint, MARKETSYNC_COMPANY_ID");
 }

@@ -1,16 +1,22 @@
-//! The tests of marketsync: one binary, one module for each topic.
+//! The tests of marketsync: one binary, one module for each topic. Every file
+//! of this folder has its line here; a test (`architecture`) sees to it.
+//! The one test binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets what it did not expect has failed"
+)]
 
 mod support;
 
+mod architecture;
 mod canon;
+mod config;
 mod delta;
 mod directory;
-mod git;
-mod source;
-mod config;
-mod store;
 mod embedded;
 mod embedded_faults;
-//! The one test binary. Every file of this folder has its line here; a test
-//! (`architecture`) sees to it.
-mod architecture;
+mod git;
+mod source;
+mod store;

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use crate::domain::event::{Change, Failure, Held, Outcome};
 use crate::domain::report::Report;
 use crate::domain::source::Problem;
+use crate::domain::status::Status;
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
 
-/// A whole report.
-pub fn report(report: &Report) -> Value {
+/// A whole report, and why the pass did not come to its end, if it did not.
+pub fn report(report: &Report, error: Option<&str>) -> Value {
     json!({
         "version": VERSION,
         "commit": report.commit,
@@ -20,14 +21,29 @@ pub fn report(report: &Report) -> Value {
         "applied": report.outcomes.values().filter_map(applied).collect::<Vec<_>>(),
         "failed": report.failures().map(failed).collect::<Vec<_>>(),
         "held": report.held.values().map(held).collect::<Vec<_>>(),
+        "unattempted": report.unattempted,
         "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
-        "error": Value::Null,
+        "error": error.map(|message| json!({ "message": message })),
     })
 }
 
 /// The report of a command that could not do its work.
-pub fn error(message: &str, hints: &[String]) -> Value {
-    json!({ "version": VERSION, "error": { "message": message, "hints": hints } })
+pub fn error(message: &str, hint: Option<&str>) -> Value {
+    json!({ "version": VERSION, "error": { "message": message, "hint": hint } })
+}
+
+/// Every item that is known.
+pub fn status(status: &Status) -> Value {
+    let items: Vec<Value> = status
+        .items
+        .iter()
+        .map(|(key, item)| {
+            let key = json!({ "itemId": key.item_id, "version": key.version });
+            // A status holds texts only: it always serialises.
+            extended(key, serde_json::to_value(item).unwrap_or_default())
+        })
+        .collect();
+    json!({ "version": VERSION, "items": items, "error": Value::Null })
 }
 
 fn change(change: &Change) -> Value {

@@ -26,6 +26,8 @@ pub struct Report {
     pub held: BTreeMap<ItemKey, Held>,
     /// What became of the changes that were to be made, by key.
     pub outcomes: BTreeMap<ItemKey, Outcome>,
+    /// How many changes nobody tried, because the pass was stopped or ended.
+    pub unattempted: usize,
 }
 
 impl Report {
@@ -42,6 +44,7 @@ impl Report {
     /// Adds what was planned and what became of it.
     pub fn add(&mut self, plan: &Plan, outcomes: Vec<Outcome>) {
         self.unchanged = plan.unchanged;
+        self.unattempted = plan.changes.len().saturating_sub(outcomes.len());
         self.held = plan.held.iter().map(|held| (held.change.key.clone(), held.clone())).collect();
         self.outcomes = outcomes.into_iter().map(|outcome| (outcome.change.key.clone(), outcome)).collect();
     }

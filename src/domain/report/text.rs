@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::domain::event::{Failure, Outcome};
 use crate::domain::report::Report;
-use crate::domain::source::{Problem, Severity};
+use crate::domain::source::{Problem, Severity, clean};
+use crate::domain::status::{LastResult, Status};
 
 /// What stands for an object id that is not known, as in `miactl`.
 const NO_OBJECT_ID: &str = "N/A";
@@ -118,6 +121,39 @@ pub fn validated(report: &Report) -> String {
     out
 }
 
+/// Every item that is known, as of `now`.
+pub fn status(status: &Status, now: Timestamp) -> String {
+    let mut out = String::new();
+    if !status.items.is_empty() {
+        let rows = status.items.iter().map(|(key, item)| {
+            let last = match &item.last {
+                LastResult::Done { verb } => verb.to_string(),
+                LastResult::Failed { why } => format!("Failed: {why}"),
+                LastResult::Rejected { why } => format!("Rejected: {why}"),
+            };
+            let digest = item.digest.map_or_else(|| "-".to_owned(), |digest| digest.short());
+            let commit = item.commit.short().to_owned();
+            let age = age(now.duration_since(item.at));
+            [key.item_id.to_string(), key.version.to_string(), digest, commit, age, last]
+        });
+        table(&mut out, ["ITEM ID", "VERSION", "DIGEST", "COMMIT", "AGE", "LAST RESULT"], rows);
+    }
+    let failed = status.items.values().filter(|item| !matches!(item.last, LastResult::Done { .. })).count();
+    line(&mut out, format_args!("{}, {failed} failed when last tried", items(status.items.len())));
+    out
+}
+
+/// A length of time in its largest unit.
+fn age(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 fn items(count: usize) -> String {
     if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
 }
@@ -153,11 +189,6 @@ pub fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: impl Iter
     write(&[(); N].map(|()| String::new()));
     rows.iter().for_each(&mut write);
     out.push('\n');
-}
-
-/// Text that cannot move the cursor or colour the terminal, whoever wrote it.
-pub fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Writing to a `String` cannot fail.

@@ -114,7 +114,10 @@ impl Root {
             OpenOptions::new().read(true).custom_flags(flags),
         ) {
             Ok(file) => file,
-            Err(error) if is_absence(&error) || error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            Err(error)
+                if is_absence(&error)
+                    || error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(failed(error)),

@@ -160,7 +160,9 @@ impl Walk {
 
 /// The path to open, if it can be said as text.
 fn text_path(real: &Path, place: &Place) -> Option<RepoPath> {
-    real.to_str().filter(|_| place.is_text).and_then(|text| RepoPath::new(text).ok())
+    real.to_str()
+        .filter(|_| place.is_text)
+        .and_then(|text| RepoPath::new(text).ok())
 }
 
 /// Of the candidates' paths and of what they lead to.

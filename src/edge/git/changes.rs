@@ -77,8 +77,8 @@ impl GitTree<'_> {
                 return Ok(None);
             }
         }
-        let names = named.iter().map(RepoPath::as_str).collect();
-        let mut walk = Walk::new(self.repo, filter, names, MAX_ENTRIES);
+        let watched = named.iter().map(RepoPath::as_str).collect();
+        let mut walk = Walk::new(self.repo, filter, watched, MAX_ENTRIES);
         let root = Place::start(RepoPath::root());
         if self.root.id() != base.root.id() {
             match walk.compare(&root, Some(&base.root), Some(&self.root)) {
@@ -162,15 +162,11 @@ impl<'a, 'repo> Walk<'a, 'repo> {
 
     fn count(&mut self) -> Result<(), GitError> {
         self.entries += 1;
-        let path = || self.filter.source().clone();
         if self.entries > self.limit {
             return Err(GitError::TooManyEntries {
-                path: path(),
+                path: self.filter.source().clone(),
                 limit: self.limit,
             });
-        }
-        if self.found.present.len() > MAX_FILES {
-            return Err(GitError::TooManyFiles { path: path() });
         }
         Ok(())
     }
@@ -198,6 +194,11 @@ impl<'a, 'repo> Walk<'a, 'repo> {
         };
         let (was_folder, is_folder) = (is_folder(was), is_folder(is));
         self.file(&place, was, is);
+        if self.found.present.len() > MAX_FILES {
+            return Err(GitError::TooManyFiles {
+                path: self.filter.source().clone(),
+            });
+        }
         if !(was_folder && is_folder) {
             let below = self.named_within(&place.path);
             self.found.touched.extend(below);
@@ -233,7 +234,7 @@ impl<'a, 'repo> Walk<'a, 'repo> {
             (Admission::No, _) | (Admission::Configuration, None) => {}
             (Admission::Configuration, Some(_)) => self.found.passed_over.push(place.path.clone()),
             (Admission::Candidate, _) if !place.is_text => {
-                self.found.unreadable.push(place.path.to_string())
+                self.found.unreadable.push(place.path.to_string());
             }
             (Admission::Candidate, Some(blob)) => self.found.present.push(Entry {
                 path: place.path.clone(),

@@ -102,6 +102,15 @@ impl<'repo> GitTree<'repo> {
         })
     }
 
+    /// The mark of [`GitTree::look`] without the look at the object itself.
+    pub(super) fn file_mark(&mut self, path: &RepoPath) -> Result<Option<BlobId>, GitError> {
+        let Some(folder) = self.folder(&path.parent())? else {
+            return Ok(None);
+        };
+        let found = entry(&folder, path.file_name());
+        Ok(found.map(|entry| blob_id(Kind::of(&entry), entry.id())))
+    }
+
     fn size(&self, oid: Oid, path: &RepoPath) -> Result<Option<u64>, GitError> {
         match self.odb.read_header(oid) {
             Ok((size, _)) => Ok(Some(size as u64)),

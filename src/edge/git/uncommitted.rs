@@ -13,7 +13,7 @@ use crate::domain::tree::MAX_ITEM_BYTES;
 use crate::edge::directory::{Root, Stat};
 
 /// How long [`Checkout::uncommitted`] looks unless told otherwise: not long
-/// enough to be felt, and enough for some 20,000 files.
+/// enough to be felt, and enough for some 10,000 files.
 pub const UNCOMMITTED_BUDGET: Duration = Duration::from_millis(200);
 
 /// The most entries of HEAD that are listed to find a removal that is only
@@ -102,7 +102,7 @@ fn is_staged(
     entry: &IndexEntry,
 ) -> Result<bool, GitError> {
     let committed = match head {
-        Some(head) => head.look(path)?.mark(),
+        Some(head) => head.file_mark(path)?,
         None => None,
     };
     let staged = blob_id(Kind::of_mode(entry.mode), entry.id);

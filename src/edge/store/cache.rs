@@ -8,6 +8,7 @@ use rusqlite::Transaction;
 use super::Store;
 use super::error::{Fault, StoreError};
 use super::rows::{digest, from_word, meta, parsed, repo_path, word};
+use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
 use crate::domain::item::{CommitId, Digest, ImageSlot, ItemId, RepoPath};
 use crate::domain::seen::Seen;
 
@@ -103,6 +104,17 @@ impl Store {
         }
         seen.commit = Some(commit);
         Ok(seen)
+    }
+
+    /// Where every known picture is.
+    pub fn image_locations(&self) -> Result<ImageLocations, StoreError> {
+        let saved = self.load_image_locations()?.into_iter();
+        Ok(saved
+            .map(|((digest, item_id, slot), location)| ImageLocation {
+                name: ImageName { digest, item_id, slot },
+                location,
+            })
+            .collect())
     }
 
     fn kept_commit(&self) -> Result<Option<String>, StoreError> {

@@ -33,7 +33,11 @@ fn mount(root: &Path) {
     generation(root, "..first", "first");
     swap(root, "..data", "..first");
     for item in 0..ITEMS {
-        link(root, &format!("i{item}.json"), &format!("..data/i{item}.json"));
+        link(
+            root,
+            &format!("i{item}.json"),
+            &format!("..data/i{item}.json"),
+        );
     }
     link(root, "nested", "..data/nested");
 }
@@ -47,7 +51,12 @@ fn a_volume_shows_its_files_and_folders() {
     let mut tree = read(dir.path(), "");
     assert_eq!(present(&tree).len(), ITEMS);
     assert!(!present(&tree).contains(&"i0.json") && present(&tree).contains(&"nested/n.json"));
-    assert!(contents(&mut tree).unwrap().values().all(|bytes| bytes == b"first"));
+    assert!(
+        contents(&mut tree)
+            .unwrap()
+            .values()
+            .all(|bytes| bytes == b"first")
+    );
     // The links stay as they are, what they lead to does not.
     generation(dir.path(), "..second", "second");
     let before = tree.commit().clone();
@@ -55,14 +64,29 @@ fn a_volume_shows_its_files_and_folders() {
     assert!(!tree.still_holds().unwrap());
     let mut now = read(dir.path(), "");
     assert_ne!(now.commit(), &before);
-    assert!(contents(&mut now).unwrap().values().all(|bytes| bytes == b"second"));
+    assert!(
+        contents(&mut now)
+            .unwrap()
+            .values()
+            .all(|bytes| bytes == b"second")
+    );
     // A reading stays with what it saw first.
-    assert!(contents(&mut tree).unwrap().values().all(|bytes| bytes == b"first"));
+    assert!(
+        contents(&mut tree)
+            .unwrap()
+            .values()
+            .all(|bytes| bytes == b"first")
+    );
 }
 
 /// Runs `write` again and again beside `look` until that has succeeded `rounds`
 /// times, and `write` has run `writes` times; returns how often each did.
-fn race(writes: usize, rounds: usize, mut write: impl FnMut(usize) + Send, mut look: impl FnMut() -> bool) -> (usize, usize) {
+fn race(
+    writes: usize,
+    rounds: usize,
+    mut write: impl FnMut(usize) + Send,
+    mut look: impl FnMut() -> bool,
+) -> (usize, usize) {
     let stop = AtomicBool::new(false);
     let written = AtomicUsize::new(0);
     let mut good = 0;
@@ -87,7 +111,8 @@ fn race(writes: usize, rounds: usize, mut write: impl FnMut(usize) + Send, mut l
 
 /// Whether one reading was possible; fails if it mixes generations.
 fn look(root: &Path) -> bool {
-    let mut tree = match Directory::open(root).and_then(|directory| directory.read(&path(""), &[])) {
+    let mut tree = match Directory::open(root).and_then(|directory| directory.read(&path(""), &[]))
+    {
         Ok(tree) => tree,
         Err(DirectoryError::Changing { .. } | DirectoryError::Open { .. }) => return false,
         Err(error) => panic!("{error:?}"),
@@ -96,7 +121,11 @@ fn look(root: &Path) -> bool {
         Ok(contents) => {
             let mut texts: Vec<_> = contents.values().collect();
             texts.dedup();
-            assert_eq!((contents.len(), texts.len()), (ITEMS + 1, 1), "generations mixed: {contents:?}");
+            assert_eq!(
+                (contents.len(), texts.len()),
+                (ITEMS + 1, 1),
+                "generations mixed: {contents:?}"
+            );
             true
         }
         Err(DirectoryError::Changed { .. }) => false,
@@ -113,7 +142,7 @@ fn a_reading_never_mixes_two_generations_of_a_volume() {
     let (swaps, good) = race(
         5_000,
         50,
-        |round| swap(root, "..data", if round % 2 == 0 { "..second" } else { "..first" }),
+        |round| swap(root, "..data", ["..second", "..first"][round % 2]),
         || look(root),
     );
     eprintln!("{swaps} swaps, {good} good readings");
@@ -149,7 +178,12 @@ fn a_reading_never_mixes_two_targets_of_a_link_to_the_root() {
     }
     swap(root, "current", "one");
     let current = root.join("current");
-    race(5_000, 50, |round| swap(root, "current", if round % 2 == 0 { "two" } else { "one" }), || look(&current));
+    race(
+        5_000,
+        50,
+        |round| swap(root, "current", if round % 2 == 0 { "two" } else { "one" }),
+        || look(&current),
+    );
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn changes(repo: &Repo, source: &str, since: Option<&str>, named: &[&str]) -> Ch
     let mut tree = checkout.tree(&checkout.head().unwrap()).unwrap();
     let since = since.map(|commit| CommitId(commit.to_owned()));
     let named = named.iter().map(|name| path(name)).collect();
-    tree.changes(&everything(source), since.as_ref(), &named).unwrap()
+    tree.changes(&everything(source), since.as_ref(), &named)
+        .unwrap()
 }
 
 fn present(changes: &Changes) -> Vec<&str> {
@@ -25,16 +26,35 @@ fn present(changes: &Changes) -> Vec<&str> {
 #[test]
 fn a_complete_listing_has_the_candidates_below_the_source() {
     let repo = Repo::new();
-    for name in ["b.json", "x.json/deep/a.yml", "c.yaml", "x.schema.json", "readme.md", ".hid/a.json", "marketsync.yaml"] {
+    for name in [
+        "b.json",
+        "x.json/deep/a.yml",
+        "c.yaml",
+        "x.schema.json",
+        "readme.md",
+        ".hid/a.json",
+        "marketsync.yaml",
+    ] {
         repo.write(&format!("s/{name}"), name);
     }
-    repo.write("other/a.json", "").write("s.json", "").write("s/node_modules/p/package.json", "");
-    repo.symlink("s/link.json", "b.json").symlink("s/folder", "../other");
+    repo.write("other/a.json", "")
+        .write("s.json", "")
+        .write("s/node_modules/p/package.json", "");
+    repo.symlink("s/link.json", "b.json")
+        .symlink("s/folder", "../other");
     repo.commit("one");
-    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},s/mod.json", "1".repeat(40))]);
+    repo.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{},s/mod.json", "1".repeat(40)),
+    ]);
     repo.git(&["commit", "-q", "-m", "a submodule"]);
     let found = changes(&repo, "s", None, &["other/a.json"]);
-    assert_eq!(present(&found), ["s/b.json", "s/c.yaml", "s/link.json", "s/x.json/deep/a.yml"]);
+    assert_eq!(
+        present(&found),
+        ["s/b.json", "s/c.yaml", "s/link.json", "s/x.json/deep/a.yml"]
+    );
     assert_eq!(paths(&found.passed_over), ["s/marketsync.yaml"]);
     assert!(found.complete && found.touched.is_empty() && found.unreadable.is_empty());
 }
@@ -42,14 +62,36 @@ fn a_complete_listing_has_the_candidates_below_the_source() {
 #[test]
 fn a_difference_has_what_came_changed_or_went() {
     let repo = Repo::new();
-    for name in ["s/kept.json", "s/edited.json", "s/gone/a.json", "s/readme.md", "img/a.png", "img/b.png", "o/x.json"] {
+    for name in [
+        "s/kept.json",
+        "s/edited.json",
+        "s/gone/a.json",
+        "s/readme.md",
+        "img/a.png",
+        "img/b.png",
+        "o/x.json",
+    ] {
         repo.write(name, name);
     }
     let base = repo.commit("one");
-    assert_eq!(changes(&repo, "s", Some(&base), &["img/a.png"]), Changes::default());
-    repo.write("s/edited.json", "new").write("s/new.json", "new").remove("s/gone").write("s/readme.md", "new");
-    repo.write("img/a.png", "new").write("img/b.png", "new").write("o/x.json", "new").commit("two");
-    let found = changes(&repo, "s", Some(&base), &["img/a.png", "s/edited.json", "img/none.png"]);
+    assert_eq!(
+        changes(&repo, "s", Some(&base), &["img/a.png"]),
+        Changes::default()
+    );
+    repo.write("s/edited.json", "new")
+        .write("s/new.json", "new")
+        .remove("s/gone")
+        .write("s/readme.md", "new");
+    repo.write("img/a.png", "new")
+        .write("img/b.png", "new")
+        .write("o/x.json", "new")
+        .commit("two");
+    let found = changes(
+        &repo,
+        "s",
+        Some(&base),
+        &["img/a.png", "s/edited.json", "img/none.png"],
+    );
     assert_eq!(present(&found), ["s/edited.json", "s/new.json"]);
     assert_eq!(paths(&found.touched), ["img/a.png", "s/gone/a.json"]);
     assert!(!found.complete);
@@ -58,14 +100,30 @@ fn a_difference_has_what_came_changed_or_went() {
 #[test]
 fn kinds_that_turn_into_each_other_are_differences() {
     let repo = Repo::new();
-    repo.write("s/a.json", "x").write("s/b.json/in.json", "").write("s/c.json", "t").symlink("pics", "img");
+    repo.write("s/a.json", "x")
+        .write("s/b.json/in.json", "")
+        .write("s/c.json", "t")
+        .symlink("pics", "img");
     repo.write("img/a.png", "");
     let base = repo.commit("one");
-    repo.write("s/a.json/in.json", "").write("s/b.json", "x").symlink("s/c.json", "t");
+    repo.write("s/a.json/in.json", "")
+        .write("s/b.json", "x")
+        .symlink("s/c.json", "t");
     repo.remove("pics").write("pics/a.png", "").commit("two");
-    let found = changes(&repo, "s", Some(&base), &["pics", "img/a.png", "pics/a.png"]);
-    assert_eq!(present(&found), ["s/a.json/in.json", "s/b.json", "s/c.json"]);
-    assert_eq!(paths(&found.touched), ["pics", "pics/a.png", "s/a.json", "s/b.json/in.json"]);
+    let found = changes(
+        &repo,
+        "s",
+        Some(&base),
+        &["pics", "img/a.png", "pics/a.png"],
+    );
+    assert_eq!(
+        present(&found),
+        ["s/a.json/in.json", "s/b.json", "s/c.json"]
+    );
+    assert_eq!(
+        paths(&found.touched),
+        ["pics", "pics/a.png", "s/a.json", "s/b.json/in.json"]
+    );
 }
 
 #[test]
@@ -81,10 +139,22 @@ fn a_path_that_appears_below_what_was_a_file_is_touched() {
 #[test]
 fn everything_is_listed_when_the_difference_cannot_be_told() {
     let repo = Repo::new();
-    let base = repo.write("s/a.json", "").write("s/b.json", "").commit("one");
-    assert!(changes(&repo, "s", Some("1234567890123456789012345678901234567890"), &[]).complete);
+    let base = repo
+        .write("s/a.json", "")
+        .write("s/b.json", "")
+        .commit("one");
+    assert!(
+        changes(
+            &repo,
+            "s",
+            Some("1234567890123456789012345678901234567890"),
+            &[]
+        )
+        .complete
+    );
     assert!(changes(&repo, "s", Some("dir-1234"), &[]).complete);
-    repo.write("s/.marketsyncignore", "x").commit("an ignore file");
+    repo.write("s/.marketsyncignore", "x")
+        .commit("an ignore file");
     let found = changes(&repo, "s", Some(&base), &[]);
     assert!(found.complete);
     assert_eq!(present(&found), ["s/a.json", "s/b.json"]);
@@ -110,8 +180,18 @@ enum Edit {
 }
 
 const PATHS: [&str; 12] = [
-    "s/a.json", "s/a.json/in.yml", "s/b-c.json", "s/b/c.json", "s/b/d/e.yaml", "s/b", "s/readme.md", "img/a.png", "img",
-    "img/b/c.png", "top.json", "s/.hidden/a.json",
+    "s/a.json",
+    "s/a.json/in.yml",
+    "s/b-c.json",
+    "s/b/c.json",
+    "s/b/d/e.yaml",
+    "s/b",
+    "s/readme.md",
+    "img/a.png",
+    "img",
+    "img/b/c.png",
+    "top.json",
+    "s/.hidden/a.json",
 ];
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -135,14 +215,20 @@ fn apply(repo: &Repo, edits: &[Edit]) -> String {
 }
 
 fn listing(changes: &Changes) -> BTreeMap<RepoPath, BlobId> {
-    changes.present.iter().map(|entry| (entry.path.clone(), entry.blob)).collect()
+    changes
+        .present
+        .iter()
+        .map(|entry| (entry.path.clone(), entry.blob))
+        .collect()
 }
 
 /// What git says is at each path of the commit.
 fn oracle(repo: &Repo, commit: &str) -> BTreeMap<String, String> {
     let text = repo.git(&["ls-tree", "-r", commit]);
     let lines = text.lines().map(|line| line.split_once('\t').unwrap());
-    lines.map(|(what, path)| (path.to_owned(), what.to_owned())).collect()
+    lines
+        .map(|(what, path)| (path.to_owned(), what.to_owned()))
+        .collect()
 }
 
 proptest! {

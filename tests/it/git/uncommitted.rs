@@ -14,7 +14,10 @@ const BUDGET: Duration = Duration::from_secs(30);
 
 fn ask(repo: &Repo, filter: &Filter) -> Option<String> {
     let (checkout, _) = discover(&repo.path());
-    checkout.uncommitted(filter, BUDGET).unwrap().map(|path| path.to_string())
+    checkout
+        .uncommitted(filter, BUDGET)
+        .unwrap()
+        .map(|path| path.to_string())
 }
 
 /// A repository whose index is certain of its files: they were written long
@@ -31,7 +34,12 @@ fn settled() -> Repo {
 
 fn set_time(repo: &Repo, name: &str, seconds: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    File::options().write(true).open(repo.path().join(name)).unwrap().set_modified(time).unwrap();
+    File::options()
+        .write(true)
+        .open(repo.path().join(name))
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
 }
 
 #[test]
@@ -40,7 +48,9 @@ fn what_is_committed_is_not_named() {
     let filter = everything("s");
     assert_eq!(ask(&repo, &filter), None);
     // No candidates below the source, or not known to git.
-    repo.write("s/readme.md", "edited").write("other.json", "edited").write("s/new.json", "untracked");
+    repo.write("s/readme.md", "edited")
+        .write("other.json", "edited")
+        .write("s/new.json", "untracked");
     assert_eq!(ask(&repo, &filter), None);
     // Only the time differs.
     set_time(&repo, "s/a.json", 1_800_000_000);
@@ -50,7 +60,10 @@ fn what_is_committed_is_not_named() {
     repo.git(&["config", "core.autocrlf", "true"]);
     repo.remove("s/b.json").git(&["checkout", "-q", "s/b.json"]);
     set_time(&repo, "s/b.json", 1_800_000_000);
-    assert_eq!(fs::read(repo.path().join("s/b.json")).unwrap(), b"x\r\ny\r\n");
+    assert_eq!(
+        fs::read(repo.path().join("s/b.json")).unwrap(),
+        b"x\r\ny\r\n"
+    );
     assert_eq!(ask(&repo, &filter), None);
     let excluding = Filter::new(path("s"), None, &["a.json".to_owned()]).unwrap();
     repo.write("s/a.json", "edited");
@@ -61,14 +74,26 @@ fn what_is_committed_is_not_named() {
 fn each_kind_of_edit_is_named() {
     type Act = fn(&Repo);
     let acts: [(&str, Act); 9] = [
-        ("longer", |repo| _ = repo.write("s/a.json", "much longer than before")),
-        ("of the same size", |repo| _ = repo.write("s/a.json", "S/A.JSON")),
-        ("removed", |repo| _ = repo.remove("s/a.json")),
-        ("turned into a link", |repo| _ = repo.symlink("s/a.json", "b.json")),
-        ("turned into a folder", |repo| _ = repo.write("s/a.json/x", "")),
+        ("longer", |repo| {
+            repo.write("s/a.json", "much longer than before");
+        }),
+        ("of the same size", |repo| {
+            repo.write("s/a.json", "S/A.JSON");
+        }),
+        ("removed", |repo| {
+            repo.remove("s/a.json");
+        }),
+        ("turned into a link", |repo| {
+            repo.symlink("s/a.json", "b.json");
+        }),
+        ("turned into a folder", |repo| {
+            repo.write("s/a.json/x", "");
+        }),
         ("turned into a FIFO", |repo| {
             repo.remove("s/a.json");
-            let status = Command::new("mkfifo").arg(repo.path().join("s/a.json")).status();
+            let status = Command::new("mkfifo")
+                .arg(repo.path().join("s/a.json"))
+                .status();
             assert!(status.unwrap().success());
         }),
         ("staged", |repo| {
@@ -80,12 +105,18 @@ fn each_kind_of_edit_is_named() {
             repo.git(&["add", "-A"]);
             repo.write("s/a.json", "s/a.json");
         }),
-        ("removed from the index", |repo| _ = repo.git(&["rm", "-q", "--cached", "s/a.json"])),
+        ("removed from the index", |repo| {
+            repo.git(&["rm", "-q", "--cached", "s/a.json"]);
+        }),
     ];
     for (name, act) in acts {
         let repo = settled();
         act(&repo);
-        assert_eq!(ask(&repo, &everything("s")).as_deref(), Some("s/a.json"), "{name}");
+        assert_eq!(
+            ask(&repo, &everything("s")).as_deref(),
+            Some("s/a.json"),
+            "{name}"
+        );
     }
     let repo = settled();
     repo.symlink("s/l.json", "b.json");
@@ -100,12 +131,22 @@ fn an_edit_right_after_the_index_was_written_is_seen() {
     // The edit keeps size and time: only the rule for files that are as young
     // as the index can tell.
     let repo = settled();
-    let young = SystemTime::now() + Duration::from_secs(60);
+    let young = SystemTime::now() + Duration::from_mins(1);
     repo.write("s/a.json", "one");
-    File::options().write(true).open(repo.path().join("s/a.json")).unwrap().set_modified(young).unwrap();
+    File::options()
+        .write(true)
+        .open(repo.path().join("s/a.json"))
+        .unwrap()
+        .set_modified(young)
+        .unwrap();
     repo.commit("two");
     repo.write("s/a.json", "two");
-    File::options().write(true).open(repo.path().join("s/a.json")).unwrap().set_modified(young).unwrap();
+    File::options()
+        .write(true)
+        .open(repo.path().join("s/a.json"))
+        .unwrap()
+        .set_modified(young)
+        .unwrap();
     assert_eq!(ask(&repo, &everything("s")).as_deref(), Some("s/a.json"));
 }
 
@@ -130,7 +171,12 @@ fn without_work_tree_time_or_commit_there_is_an_answer() {
     assert_eq!(bare.uncommitted(&everything("s"), BUDGET).unwrap(), None);
     repo.write("s/a.json", "edited");
     let (checkout, _) = discover(&repo.path());
-    assert_eq!(checkout.uncommitted(&everything("s"), Duration::ZERO).unwrap(), None);
+    assert_eq!(
+        checkout
+            .uncommitted(&everything("s"), Duration::ZERO)
+            .unwrap(),
+        None
+    );
 
     let repo = Repo::new();
     assert_eq!(ask(&repo, &everything("")), None);

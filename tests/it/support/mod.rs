@@ -1,5 +1,4 @@
-//! What several topics need.
-
-pub(crate) mod repo;
 //! What tests share.
+
 pub(crate) mod market;
+pub(crate) mod repo;

@@ -1,0 +1,223 @@
+//! `apply`: the whole line, repeated until nothing is left to try again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+use url::Url;
+
+use crate::cli::Drift;
+use crate::commands::failure::CommandError;
+use crate::commands::progress::Progress;
+use crate::commands::signals::Signals;
+use crate::commands::standards::{fingerprint, open_source, standards};
+use crate::commands::{Exit, print};
+use crate::config::{ApplyConfig, Connect, Endpoint};
+use crate::cycle::{self, CycleError, Order, World};
+use crate::daemon::{Rest, until_settled};
+use crate::domain::event::Event;
+use crate::domain::item::Digest;
+use crate::domain::plan::Scope;
+use crate::domain::report::{Report, json, text};
+use crate::edge::marketplace::{Connection, Credential, Marketplace, Patience, Secret};
+use crate::edge::source::Source;
+use crate::edge::store::Store;
+use crate::edge::telemetry;
+use crate::embedded::{self, EmbeddedError, Settings};
+
+/// The file of the embedded marketplace in the state directory.
+const EMBEDDED_FILE: &str = "marketplace.jsonl";
+
+/// What the last pass left, or why it could not be made.
+type Passes = Result<Rest, CycleError>;
+
+/// Applies the source once.
+pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
+    let mut signals = Signals::catch()?;
+    let Connect { endpoint, company, origin, .. } = &config.connect;
+    info!(%endpoint, company, from = origin, "Applying");
+    let source = open_source(&config.source)?;
+    warn_of_uncommitted(&source)?;
+    let store = Store::open(&config.state, &config.identity, Timestamp::now())?;
+    let mut servers = JoinSet::new();
+    let url = match endpoint {
+        Endpoint::Remote(url) => url.clone(),
+        Endpoint::Embedded => start_embedded(config, &mut servers).await?,
+    };
+    let progress = Progress::start("reading items");
+    let market = marketplace(&config.connect, url, &progress)?;
+
+    let mut report = Report::default();
+    let stop = signals.stop();
+    let work = passes(config, &source, store, &market, stop, &progress, &mut report);
+    let (result, signal) = signals.guard(work).await;
+    progress.end();
+    servers.shutdown().await;
+    finish(config, &report, result.transpose()?, signal)
+}
+
+/// Runs passes until nothing is left to try again, and adds them up.
+async fn passes(
+    config: &ApplyConfig,
+    source: &Source,
+    mut store: Store,
+    market: &Marketplace,
+    stop: tokio::sync::watch::Receiver<bool>,
+    progress: &Progress,
+    report: &mut Report,
+) -> Result<Passes, CommandError> {
+    let company = &config.connect.company;
+    let standards = standards(&config.source, Some(company))?;
+    let mut ledger = store.load_ledger()?;
+    let mut seen = store.recall_seen(fingerprint(&standards, source))?;
+    let mut locations = store.image_locations()?;
+    let mut tries = BTreeMap::new();
+    if ledger.rows.is_empty() {
+        info!("No record of earlier passes: every item is looked at, and what agrees is adopted");
+    }
+    let mut order = order(config, standards.schemas.fingerprint(), stop.clone());
+    let mut told = 0;
+    let pass = async || {
+        order.now = Timestamp::now();
+        told += 1;
+        let first = told == 1;
+        let mut tell = |event: &Event| {
+            // A repeated pass finds the same problems and holds the same items.
+            if first || matches!(event, Event::Settled { .. }) {
+                progress.tell(event, || telemetry::log(event, company));
+            }
+        };
+        let mut now = Report::default();
+        let world = World {
+            source,
+            standards: &standards,
+            market,
+            store: &mut store,
+            ledger: &mut ledger,
+            seen: &mut seen,
+            locations: &mut locations,
+            tries: &mut tries,
+        };
+        let result = cycle::run(world, &order, &mut now, &mut tell).await;
+        *report = std::mem::take(report).continued(now);
+        if let Err(error) = &result
+            && error.is_transient()
+        {
+            progress.above(|| warn!(reason = %error, "Failed"));
+        }
+        result
+    };
+    let wait = |pause: Duration| {
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        progress.say(format!("trying again in {} s", pause.as_secs()));
+        progress.above(|| info!(pause_ms, "Trying again"));
+    };
+    Ok(until_settled(config.pass.retry_for, stop, pass, CycleError::is_transient, wait).await)
+}
+
+fn order(config: &ApplyConfig, schemas: Digest, stop: tokio::sync::watch::Receiver<bool>) -> Order {
+    let pass = &config.pass;
+    Order {
+        scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
+        correct_drift: pass.drift == Drift::Correct,
+        prune: pass.prune,
+        retry_rejected: true,
+        allow_deletes: pass.allow_deletes,
+        max_updates: pass.max_updates,
+        setting: setting(&config.connect.credential, schemas),
+        now: Timestamp::UNIX_EPOCH,
+        stop,
+    }
+}
+
+/// What a rejection holds for beside the item: the schemas and the credential.
+/// The secret itself does not enter, only whether its file changed.
+fn setting(credential: &Credential, schemas: Digest) -> Digest {
+    let who = match credential {
+        Credential::Basic { client_id, secret } => format!("{client_id} {}", changed(secret)),
+        Credential::PrivateKeyJwt { client_id, key_id, key } => format!("{client_id} {key_id} {}", changed(key)),
+        Credential::Token { token } => changed(token),
+        Credential::None => String::new(),
+    };
+    Digest::of(format!("{schemas} {who}").as_bytes())
+}
+
+fn changed(secret: &Secret) -> String {
+    match secret {
+        Secret::Text(_) => String::new(),
+        Secret::File(path) => std::fs::metadata(path)
+            .map(|found| format!("{} {:?}", found.len(), found.modified().ok()))
+            .unwrap_or_default(),
+    }
+}
+
+fn marketplace(connect: &Connect, url: Url, progress: &Progress) -> Result<Marketplace, CommandError> {
+    let credential = match (&connect.endpoint, &connect.credential) {
+        // The embedded marketplace takes any account, but asks for one.
+        (Endpoint::Embedded, _) => Credential::Basic {
+            client_id: "embedded".to_owned(),
+            secret: Secret::Text(SecretString::from("embedded")),
+        },
+        (Endpoint::Remote(_), credential) => credential.clone(),
+    };
+    let connection = Connection {
+        endpoint: url,
+        company: connect.company.clone(),
+        credential,
+        ca_file: connect.ca_file.clone(),
+        patience: Patience::default(),
+    };
+    let progress = progress.clone();
+    Ok(Marketplace::new(connection)?.with_log(move |call| progress.count(call)))
+}
+
+/// Starts a marketplace in this process, on a port of its own.
+async fn start_embedded(
+    config: &ApplyConfig,
+    servers: &mut JoinSet<Result<(), EmbeddedError>>,
+) -> Result<Url, CommandError> {
+    let settings = Settings { persist: Some(config.state.join(EMBEDDED_FILE)), ..Settings::default() };
+    let handle = embedded::open(settings)?;
+    let refused = |source| CommandError::Listen { address: "127.0.0.1".to_owned(), source };
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    servers.spawn(embedded::serve(listener, handle, std::future::pending()));
+    Url::parse(&format!("http://{address}"))
+        .map_err(|why| CommandError::Switch { switch: address.to_string(), why: why.to_string() })
+}
+
+fn warn_of_uncommitted(source: &Source) -> Result<(), CommandError> {
+    if let Some(path) = source.uncommitted()? {
+        telemetry::notice(&format!(
+            "{path} has edits that are not committed; the commit is what counts (--working-tree reads the files)"
+        ));
+    }
+    Ok(())
+}
+
+/// Prints the result and says how the process ends. The result is printed
+/// also when the work could not be done to its end.
+fn finish(
+    config: &ApplyConfig,
+    report: &Report,
+    result: Option<Passes>,
+    signal: Option<u8>,
+) -> Result<Exit, CommandError> {
+    let failed = match &result {
+        Some(Err(error)) => Some(error.to_string()),
+        _ => None,
+    };
+    let nothing_read = failed.is_some() && report.commit.is_none();
+    let text = || if nothing_read { String::new() } else { text::applied(report) };
+    print(config.format, text, || json::report(report, failed.as_deref()))?;
+    let undone = report.unattempted > 0 || matches!(result, Some(Ok(Rest::Retry { .. })) | None);
+    match (result, signal) {
+        (Some(Err(error)), _) => Err(error.into()),
+        (_, Some(signal)) if undone => Ok(Exit::Signalled { signal }),
+        _ => Ok(Exit::from(report.verdict())),
+    }
+}
