@@ -13,11 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::daemon::Rest;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{self, Bodies, Snapshot};
 use crate::domain::delta::full_delta;
-use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Verb};
+use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations};
 use crate::domain::item::{Digest, ItemKey, RepoPath};
 use crate::domain::ledger::{self, Ledger, Settling};

@@ -5,23 +5,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::domain::event::Rest;
+
 /// The first pause after a pass that left something to try again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause (`practice.md` §4): somebody waits for the item.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// What a pass leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
-    /// Nothing that another try would change.
-    Settled,
-    /// Something may go next time.
-    Retry {
-        /// How long the server asked to wait.
-        after: Option<Duration>,
-    },
-}
 
 /// Pauses that double, each drawn from its whole length ("full jitter"), so
 /// that many clients of one server do not come back together.
@@ -82,7 +72,8 @@ mod tests {
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    use super::{Backoff, LONGEST_PAUSE, Rest, until_settled};
+    use super::{Backoff, LONGEST_PAUSE, until_settled};
+    use crate::domain::event::Rest;
 
     fn run(give_up: u64, results: &[Result<Rest, bool>]) -> (Result<Rest, bool>, usize, Duration) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

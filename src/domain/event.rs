@@ -320,3 +320,15 @@ pub enum Event {
     /// Something that a person should know, said once.
     Notice(String),
 }
+
+/// What a pass leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing that another try would change.
+    Settled,
+    /// Something may go next time.
+    Retry {
+        /// How long the server asked to wait.
+        after: Option<Duration>,
+    },
+}

@@ -5,8 +5,8 @@
 //! read, and it reads no configuration of the machine or the user here, so it
 //! does not matter who owns the repository.
 
-mod changes;
 mod tree;
+mod changes;
 mod uncommitted;
 
 use std::ffi::OsStr;
