@@ -26,15 +26,21 @@ impl Store {
     /// What was read at which commit, if it was kept under this fingerprint;
     /// the entries are the caller's JSON. A cache that cannot be understood is
     /// none.
-    #[expect(clippy::type_complexity, reason = "named once, taken apart at once by its only caller")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "named once, taken apart at once by its only caller"
+    )]
     pub fn load_seen(
         &self,
         fingerprint: &Digest,
     ) -> Result<Option<(CommitId, Vec<(RepoPath, String)>)>, StoreError> {
         let load = || -> Result<_, Fault> {
             let moment = self.connection.unchecked_transaction()?;
-            let kept: Option<Digest> = meta(&moment, FINGERPRINT)?.and_then(|text| text.parse().ok());
-            let Some(commit) = meta(&moment, COMMIT)?.filter(|_| kept.as_ref() == Some(fingerprint)) else {
+            let kept: Option<Digest> =
+                meta(&moment, FINGERPRINT)?.and_then(|text| text.parse().ok());
+            let Some(commit) =
+                meta(&moment, COMMIT)?.filter(|_| kept.as_ref() == Some(fingerprint))
+            else {
                 return Ok(None);
             };
             let mut entries = Vec::new();
@@ -42,7 +48,9 @@ impl Store {
             let mut found = query.query([])?;
             while let Some(row) = found.next()? {
                 let (path, entry): (String, String) = (row.get(0)?, row.get(1)?);
-                let Some(path) = repo_path(&path) else { return Ok(None) };
+                let Some(path) = repo_path(&path) else {
+                    return Ok(None);
+                };
                 entries.push((path, entry));
             }
             Ok(Some((CommitId(commit), entries)))
@@ -67,7 +75,8 @@ impl Store {
         complete: bool,
     ) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let kept: Option<Digest> = meta(transaction, FINGERPRINT)?.and_then(|text| text.parse().ok());
+            let kept: Option<Digest> =
+                meta(transaction, FINGERPRINT)?.and_then(|text| text.parse().ok());
             let continues = kept.as_ref() == Some(fingerprint);
             if complete || !continues {
                 forget_seen(transaction)?;
@@ -79,13 +88,13 @@ impl Store {
             for path in removals {
                 remove.execute([path.as_str()])?;
             }
-            let mut upsert =
-                transaction.prepare_cached("INSERT OR REPLACE INTO seen (path, entry) VALUES (?1, ?2)")?;
+            let mut upsert = transaction
+                .prepare_cached("INSERT OR REPLACE INTO seen (path, entry) VALUES (?1, ?2)")?;
             for (path, entry) in upserts {
                 upsert.execute((path.as_str(), entry))?;
             }
-            let mut set =
-                transaction.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?;
+            let mut set = transaction
+                .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?;
             set.execute((FINGERPRINT, fingerprint.to_string()))?;
             set.execute((COMMIT, &commit.0))?;
             Ok(())
@@ -148,7 +157,11 @@ impl Store {
             let mut locations = Locations::new();
             while let Some(row) = found.next()? {
                 let (item_id, slot): (String, String) = (row.get(1)?, row.get(2)?);
-                let known = (digest(row, 0), parsed("", "", &item_id), from_word("", &slot));
+                let known = (
+                    digest(row, 0),
+                    parsed("", "", &item_id),
+                    from_word("", &slot),
+                );
                 if let (Ok(digest), Ok(item_id), Ok(slot)) = known {
                     locations.insert((digest, item_id, slot), row.get(3)?);
                 }
@@ -184,7 +197,10 @@ impl Store {
     /// with it.
     pub fn forget_image_locations(&mut self, item_id: &ItemId) -> Result<(), StoreError> {
         self.write(|transaction| {
-            transaction.execute("DELETE FROM image_locations WHERE item_id = ?1", [item_id.as_str()])?;
+            transaction.execute(
+                "DELETE FROM image_locations WHERE item_id = ?1",
+                [item_id.as_str()],
+            )?;
             Ok(())
         })
     }
@@ -192,6 +208,9 @@ impl Store {
 
 fn forget_seen(transaction: &Transaction<'_>) -> Result<(), Fault> {
     transaction.execute("DELETE FROM seen", [])?;
-    transaction.execute("DELETE FROM meta WHERE name IN (?1, ?2)", (FINGERPRINT, COMMIT))?;
+    transaction.execute(
+        "DELETE FROM meta WHERE name IN (?1, ?2)",
+        (FINGERPRINT, COMMIT),
+    )?;
     Ok(())
 }
