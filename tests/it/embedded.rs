@@ -265,6 +265,11 @@ async fn a_request_that_is_wrong_as_a_whole_is_refused_as_a_whole() {
     assert_eq!(status.as_u16(), 413);
     assert_eq!(market.get("/api/tenants/acme/marketplace/items//versions/").await.0.as_u16(), 404);
     assert_eq!(market.request(Method::PUT, path).send().await.unwrap().status().as_u16(), 405);
+    // The claims of a good token, signed by somebody else.
+    let token = market.token.clone().unwrap();
+    let (claims, mac) = token.split_once('.').unwrap();
+    market.token = Some(format!("{claims}.{}", "0".repeat(mac.len())));
+    assert_eq!(market.apply(&[]).await.0.as_u16(), 401);
     market.token = Some("not.ours".to_owned());
     assert_eq!(market.apply(&[]).await.0.as_u16(), 401);
     market.token = None;
