@@ -1,0 +1,4 @@
+//! What several topics of tests share.
+
+pub mod domain;
+pub mod memory_tree;
