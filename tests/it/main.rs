@@ -17,5 +17,7 @@ mod directory;
 mod embedded;
 mod embedded_faults;
 mod git;
+mod plan_laws;
+mod plan_table;
 mod source;
 mod store;

@@ -1,4 +1,6 @@
 //! What tests share.
 
+pub(crate) mod domain;
 pub(crate) mod market;
+pub(crate) mod memory_tree;
 pub(crate) mod repo;
