@@ -1,1 +1,4 @@
+//! Every test of marketsync that needs more than one module.
 
+mod client;
+mod support;

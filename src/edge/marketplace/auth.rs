@@ -25,10 +25,10 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(10);
 
 /// How long a token is used whose life is not told, or told as longer; after
 /// that a new one is asked for. A refusal ends it at any time.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
 /// How often a token file is read again.
-const TOKEN_FILE_FRESH: Duration = Duration::from_secs(60);
+const TOKEN_FILE_FRESH: Duration = Duration::from_mins(1);
 
 /// The longest answer of the token endpoint that is read.
 const MAX_TOKEN_ANSWER: usize = 256 * 1024;
