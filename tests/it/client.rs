@@ -69,14 +69,14 @@ async fn observe(
 ) -> Result<Live, ObserveError<NoSuchFile>> {
     let keys: BTreeSet<ItemKey> = shop.snapshot.items.keys().cloned().collect();
     let (mut bodies, snapshot) = shop.bodies();
-    let (_keep, stop) = watch::channel(false);
+    let (_keep, halt) = watch::channel(false);
     market
         .observe(Observing {
             keys: &keys,
             snapshot,
             bodies: &mut bodies,
             locations,
-            stop: &stop,
+            stop: &halt,
         })
         .await
 }
@@ -162,13 +162,13 @@ async fn send_with(
 ) -> (Told, Result<(), SendError<NoSuchFile, Infallible>>) {
     let mut told = Told::default();
     let (mut bodies, _) = shop.bodies();
-    let (_keep, stop) = watch::channel(false);
+    let (_keep, halt) = watch::channel(false);
     let sending = Sending {
         changes,
         bodies: &mut bodies,
         locations,
         tries,
-        stop: &stop,
+        stop: &halt,
     };
     let result = market
         .send(sending, |sent| {
@@ -183,7 +183,7 @@ async fn send_with(
 fn a_pass_can_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     fn check(market: &Marketplace, shop: &mut Shop, locations: &mut ImageLocations) {
-        let (keys, tries, (_keep, stop)) =
+        let (keys, tries, (_keep, halt)) =
             (BTreeSet::new(), BTreeMap::new(), watch::channel(false));
         let (mut bodies, snapshot) = shop.bodies();
         is_send(&market.observe(Observing {
@@ -191,14 +191,14 @@ fn a_pass_can_move_between_threads() {
             snapshot,
             bodies: &mut bodies,
             locations,
-            stop: &stop,
+            stop: &halt,
         }));
         let sending = Sending {
             changes: Vec::new(),
             bodies: &mut bodies,
             locations,
             tries: &tries,
-            stop: &stop,
+            stop: &halt,
         };
         is_send(&market.send(sending, |_| Ok::<(), Infallible>(())));
     }

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use marketsync::domain::canon::Generation;
+use marketsync::domain::images::ImageLocations;
 use marketsync::edge::marketplace::{
     CallError, Connection, Credential, Marketplace, Secret, SetupError,
 };
@@ -241,7 +242,7 @@ async fn several_calls_ask_for_one_token() {
     for n in 0..8 {
         shop.item(&format!("i{n}"), "NA");
     }
-    observe(&market, &mut shop, &mut Default::default())
+    observe(&market, &mut shop, &mut ImageLocations::default())
         .await
         .unwrap();
     assert_eq!(server.seen("POST /api/m2m/oauth/token").len(), 2);
@@ -376,7 +377,7 @@ async fn a_path_of_the_endpoint_stands_before_every_path() {
     let market = Marketplace::new(connection).unwrap();
     let mut shop = Shop::new();
     shop.item("x", "1.0.0-rc.1+b.2");
-    observe(&market, &mut shop, &mut Default::default())
+    observe(&market, &mut shop, &mut ImageLocations::default())
         .await
         .unwrap();
     let paths: Vec<_> = server.seen("").into_iter().map(|seen| seen.path).collect();

@@ -91,14 +91,14 @@ async fn what_nobody_wants_differs_and_is_not_read() {
     server.once(&at("gone"), json_answer(200, &document("gone", "NA")));
     let keys = BTreeSet::from([item.key.clone()]);
     let (mut bodies, snapshot) = shop.bodies();
-    let (_keep, stop) = watch::channel(false);
+    let (_keep, halt) = watch::channel(false);
     let mut locations = ImageLocations::default();
     let round = Observing {
         keys: &keys,
         snapshot,
         bodies: &mut bodies,
         locations: &mut locations,
-        stop: &stop,
+        stop: &halt,
     };
     let live = market(&server).observe(round).await.unwrap();
     assert_eq!(
@@ -233,7 +233,7 @@ async fn every_call_is_counted_by_its_route() {
     let market = market(&server).with_log(move |call| {
         log.lock()
             .unwrap()
-            .push((call.method, call.route, call.code))
+            .push((call.method, call.route, call.code));
     });
     let mut shop = Shop::new();
     shop.item("a", "NA");

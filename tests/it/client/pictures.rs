@@ -42,6 +42,12 @@ fn parts(body: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A part that is no file.
+fn plain(name: &str, value: &str) -> (String, String) {
+    let head = format!("Content-Disposition: form-data; name=\"{name}\"");
+    (head, value.to_owned())
+}
+
 #[tokio::test]
 async fn a_picture_goes_up_once_and_as_the_vendors_client_sends_it() {
     let server = Scripted::start().await;
@@ -70,12 +76,6 @@ async fn a_picture_goes_up_once_and_as_the_vendors_client_sends_it() {
         uploads[0].header("content-length"),
         uploads[0].body.len().to_string()
     );
-    let plain = |name: &str, value: &str| {
-        (
-            format!("Content-Disposition: form-data; name=\"{name}\""),
-            value.to_owned(),
-        )
-    };
     let file = "Content-Disposition: form-data; name=\"marketplace_image\"; filename=\"items/img/a \\\"b\\\".png\"\r\nContent-Type: image/png";
     let expected = [
         (file.to_owned(), "\u{fffd}PNG!".to_owned()),
@@ -95,7 +95,7 @@ async fn a_picture_goes_up_once_and_as_the_vendors_client_sends_it() {
             (Some(location.as_str()), None)
         );
     }
-    // What is known is not sent again, and not told again.
+    // What is known is not sent again.
     let (told, _) = send_with(
         &market,
         &mut shop,
@@ -175,69 +175,71 @@ async fn nobody_may_upload_ends_the_pass() {
     ));
 }
 
+const DOWNLOAD: &str = "GET /v2/files/download/live.png";
+
+/// Looks as often as said at an item with this `imageUrl`, whose bytes are to
+/// be `same`; whether it agrees, and how often the picture was fetched.
+async fn compared(url: &Value, answer: Answer, times: usize) -> (bool, usize) {
+    let server = Scripted::start().await;
+    let mut shop = Shop::new();
+    let item = pictured(&mut shop, "a", "NA", b"same");
+    let mut there = document("a", "NA");
+    there["imageUrl"] = url.clone();
+    server.rule(move |seen| {
+        seen.path
+            .contains("/versions/")
+            .then(|| json_answer(200, &there))
+    });
+    server.once(DOWNLOAD, answer);
+    let mut locations = ImageLocations::default();
+    let market = market(&server);
+    let mut agrees = false;
+    for _ in 0..times {
+        let live = observe(&market, &mut shop, &mut locations).await.unwrap();
+        agrees = live[&item.key] == Look::Agrees { object_id: None };
+        let fields = vec!["/image".to_owned()];
+        let differs = Look::Differs {
+            object_id: None,
+            fields,
+        };
+        assert!(agrees || live[&item.key] == differs, "{live:?}");
+    }
+    let known = locations.get(&name(&item)).is_some();
+    assert_eq!(
+        (known, locations.take_fresh().len()),
+        (agrees, usize::from(agrees))
+    );
+    (agrees, server.seen(DOWNLOAD).len())
+}
+
 #[tokio::test]
 async fn a_live_picture_is_compared_by_its_bytes_once() {
-    let there = |item_id: &str, url: &Value| {
-        let mut there = document(item_id, "NA");
-        there["imageUrl"] = url.clone();
-        json_answer(200, &there)
-    };
     let file = json!("/v2/files/download/live.png");
-    let download = "GET /v2/files/download/live.png";
-    let bytes = |bytes: &str| text_answer(200, bytes);
-    for (url, answer, same, downloads) in [
-        (&file, bytes("same"), true, 1),
-        (&file, bytes("other"), false, 1),
-        (
-            &file,
-            json_answer(404, &json!({ "message": "gone" })),
-            false,
-            1,
-        ),
-        (
-            &file,
-            text_answer(302, "").with("location", "http://127.0.0.1:1/"),
-            false,
-            1,
-        ),
-        (&file, Answer::Cut, false, 1),
-        (&file, bytes(&"x".repeat(3 << 20)), false, 1),
-        (
-            &json!("http://127.0.0.1:1/live.png"),
-            bytes("same"),
-            false,
-            0,
-        ),
-        (&json!("//127.0.0.1:1/live.png"), bytes("same"), false, 0),
-        (&json!(null), bytes("same"), false, 0),
+    let same = text_answer(200, "same");
+    assert_eq!(compared(&file, same.clone(), 2).await, (true, 1));
+    for other in [
+        text_answer(200, "other"),
+        json_answer(404, &json!({ "message": "gone" })),
+        text_answer(302, "").with("location", "http://127.0.0.1:1/"),
+        Answer::Cut,
+        text_answer(200, &"x".repeat(3 << 20)),
     ] {
-        let server = Scripted::start().await;
-        let mut shop = Shop::new();
-        let item = pictured(&mut shop, "a", "NA", b"same");
-        server.rule({
-            let there = there("a", url);
-            move |seen| seen.path.contains("/versions/").then(|| there.clone())
-        });
-        server.once(download, answer.clone());
-        let mut locations = ImageLocations::default();
-        let market = market(&server);
-        for _ in 0..if same { 2 } else { 1 } {
-            let live = observe(&market, &mut shop, &mut locations).await.unwrap();
-            let expected = if same {
-                Look::Agrees { object_id: None }
-            } else {
-                Look::Differs {
-                    object_id: None,
-                    fields: vec!["/image".to_owned()],
-                }
-            };
-            assert_eq!(live[&item.key], expected, "{url} {answer:?}");
-        }
-        assert_eq!(server.seen(download).len(), downloads, "{url}");
         assert_eq!(
-            locations.get(&name(&item)),
-            same.then_some("/v2/files/download/live.png")
+            compared(&file, other.clone(), 1).await,
+            (false, 1),
+            "{other:?}"
         );
-        assert_eq!(locations.take_fresh().len(), usize::from(same));
     }
+    for elsewhere in [
+        "http://127.0.0.1:1/live.png",
+        "//127.0.0.1:1/live.png",
+        "live.png",
+    ] {
+        assert_eq!(
+            compared(&json!(elsewhere), same.clone(), 1).await,
+            (false, 0),
+            "{elsewhere}"
+        );
+    }
+    assert_eq!(compared(&json!(null), same, 1).await, (false, 0));
 }

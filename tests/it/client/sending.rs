@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::{hasty, market, send, send_with};
-use crate::support::scripted::{Answer, Scripted, inserted, json_answer, text_answer};
+use crate::support::scripted::{Answer, Scripted, Seen, inserted, json_answer, text_answer};
 use crate::support::shop::{Shop, change, create, document, update};
 
 const POST: &str = "POST /api/tenants/acme/marketplace/items";
@@ -131,7 +131,7 @@ async fn versions_of_an_item_go_one_after_the_other_on_the_older_api() {
     result.unwrap();
     assert_eq!(told.outcomes().len(), 5);
     let seen = server.seen("POST /api/backend/marketplace/tenants/acme/resources");
-    let sent: Vec<String> = seen.iter().flat_map(|seen| seen.items()).collect();
+    let sent: Vec<String> = seen.iter().flat_map(Seen::items).collect();
     assert_eq!(
         sent,
         ["a NA", "a 1.0.0", "a 2.0.0-rc.1", "a 2.0.0", "a 10.0.0"]
@@ -346,7 +346,7 @@ async fn an_item_that_failed_often_travels_alone() {
 async fn stop_lets_calls_in_flight_finish_and_starts_none() {
     let server = Scripted::start().await;
     let (mut shop, changes) = shop_of(500);
-    let (stopper, stop) = watch::channel(false);
+    let (stopper, halt) = watch::channel(false);
     server.rule(move |seen| {
         if seen.path.ends_with("/items") {
             stopper.send_replace(true);
@@ -361,7 +361,7 @@ async fn stop_lets_calls_in_flight_finish_and_starts_none() {
         bodies: &mut bodies,
         locations: &mut locations,
         tries: &tries,
-        stop: &stop,
+        stop: &halt,
     };
     let mut settled = 0;
     let count = |sent| {
@@ -380,7 +380,7 @@ async fn stop_lets_calls_in_flight_finish_and_starts_none() {
 async fn a_sink_that_fails_ends_the_sending() {
     let server = Scripted::start().await;
     let (mut shop, changes) = shop_of(500);
-    let (_keep, stop) = watch::channel(false);
+    let (_keep, halt) = watch::channel(false);
     let (mut bodies, _) = shop.bodies();
     let (mut locations, tries) = (ImageLocations::default(), BTreeMap::new());
     let sending = Sending {
@@ -388,7 +388,7 @@ async fn a_sink_that_fails_ends_the_sending() {
         bodies: &mut bodies,
         locations: &mut locations,
         tries: &tries,
-        stop: &stop,
+        stop: &halt,
     };
     let mut told = 0;
     let result = market(&server)
