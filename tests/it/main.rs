@@ -11,6 +11,7 @@ mod support;
 
 mod architecture;
 mod canon;
+mod client;
 mod config;
 mod delta;
 mod directory;

@@ -25,7 +25,7 @@ const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The longest time that a server can make us wait with `Retry-After`. A date
 /// far off must not put the program to sleep for ever.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// One request and what became of it, for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -323,14 +323,12 @@ fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<Str
 /// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110 §10.2.3).
 fn wait(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    let asked = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = jiff::fmt::rfc2822::DateTimeParser::new()
-                .parse_timestamp(text)
-                .ok()?;
-            Duration::try_from(date.duration_since(now)).unwrap_or_default()
-        }
+    let asked = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+        let date = parser.parse_timestamp(text).ok()?;
+        Duration::try_from(date.duration_since(now)).unwrap_or_default()
     };
     Some(asked.min(MAX_RETRY_AFTER))
 }

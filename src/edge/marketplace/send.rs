@@ -318,10 +318,15 @@ where
     fn next(&mut self, lane: &mut Lane) -> Option<Request> {
         let gate = self.gate();
         let group = match &mut lane.errand {
-            Errand::Delete(change) if matches!(gate, Gate::Open) => {
-                return Some(Request::Delete(change.key.clone()));
+            Errand::Delete(change) => {
+                let change = change.take();
+                match gate {
+                    Gate::Open => return change.map(Request::Delete),
+                    Gate::Held(why) => self.unsent(&why, change.into_iter().collect()),
+                    Gate::Shut => {}
+                }
+                return None;
             }
-            Errand::Delete(_) => return None,
             Errand::Apply(group) => group,
         };
         if !matches!(gate, Gate::Open) {

@@ -4,3 +4,5 @@ pub(crate) mod domain;
 pub(crate) mod market;
 pub(crate) mod memory_tree;
 pub(crate) mod repo;
+pub(crate) mod scripted;
+pub(crate) mod shop;
