@@ -39,6 +39,7 @@ pub fn item(id: &str, version: &str) -> ItemBuilder {
     let item_type = if key.version == Version::Na { "sidecar" } else { "plugin" };
     ItemBuilder(Item {
         path: RepoPath::new(&format!("{id}/{version}.json")).unwrap(),
+        file: RepoPath::new(&format!("{id}/{version}.json")).unwrap(),
         key,
         item_type: ItemType::platform(item_type),
         lifecycle: Lifecycle::Published,

@@ -98,6 +98,7 @@ impl Shop {
             item_type: ItemType::platform("sidecar"),
             lifecycle: Lifecycle::Published,
             path: RepoPath::new(&format!("items/{item_id}.json")).unwrap(),
+            file: RepoPath::new(&format!("items/{item_id}.json")).unwrap(),
             blob,
             images,
             digest: Digest::of(&bytes),
