@@ -16,7 +16,8 @@ use crate::domain::item::{Item, ItemId, ItemImage, ItemKey};
 use super::client::Marketplace;
 use super::error::CallError;
 use super::http::Reply;
-use super::images::{self, MAX_LOCATION, Upload};
+use super::images::{self, MAX_LOCATION};
+use super::upload::Upload;
 use super::wire;
 
 /// An item to be posted.

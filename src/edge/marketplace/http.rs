@@ -11,7 +11,7 @@ use url::Url;
 
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
-use super::images::Upload;
+use super::upload::Upload;
 use super::words;
 
 /// The longest document that is read. The whole public catalogue is 2.14 MB.
@@ -374,7 +374,7 @@ mod tests {
         );
         assert_eq!(wait("18446744073709551615", now), Some(MAX_RETRY_AFTER));
         assert_eq!(
-            wait("Fri, 31 Dec 9999 23:59:59 GMT", now),
+            wait("Thu, 31 Dec 9998 23:59:59 GMT", now),
             Some(MAX_RETRY_AFTER)
         );
         assert_eq!(wait("soon", now), None);

@@ -19,7 +19,7 @@ use super::answer::object_id;
 use super::client::Marketplace;
 use super::compare::differing;
 use super::error::{CallError, ObserveError};
-use super::send::Streak;
+use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 
 /// What a round of looks needs.

@@ -15,7 +15,7 @@ use super::error::{CallError, Reach};
 use super::http::Reply;
 use super::images::Uploaded;
 use super::observe::agrees;
-use super::send::{Dispatch, Sent};
+use super::dispatch::{Dispatch, Sent};
 use super::words;
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>
