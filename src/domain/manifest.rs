@@ -12,8 +12,8 @@ use crate::domain::rules;
 use crate::domain::schema::{self, CompiledFiles, Schemas, Violation, escape};
 use crate::domain::schema_files::{self, SchemaFiles};
 use crate::domain::seen::Reading;
-use crate::domain::source::{self, Format, Outline, Place, Problem, Severity, nearest};
-use crate::domain::tree::{MAX_ITEM_BYTES, Resolved, Tree, opened};
+use crate::domain::source::{self, Format, MAX_FINDINGS, Outline, Place, Problem, Severity, nearest, quote};
+use crate::domain::tree::{LACKING, MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
 
 /// How documents are made fit for their company, before they are hashed. The
 /// same for both generations of the API.
@@ -68,13 +68,27 @@ impl Standards {
 
 /// The document of an item as it is wanted, read again.
 pub fn document<T: Tree>(tree: &mut T, item: &Item, tailoring: &Tailoring) -> Result<Value, T::Error> {
-    let bytes = tree.bytes(&item.path, item.blob)?;
-    let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
+    let (format, bytes) = file(tree, item)?;
     // The same bytes made a valid item before, so this is an object again.
     Ok(match source::parse(&item.path, format, &bytes).value {
         Some(Value::Object(document)) => Value::Object(tailoring.tailor(document)),
         other => other.unwrap_or_default(),
     })
+}
+
+/// A problem of a valid item, at the place of its id.
+pub fn problem_of_id<T: Tree>(tree: &mut T, item: &Item, message: String) -> Result<Problem, T::Error> {
+    let (format, bytes) = file(tree, item)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Outline::new(format, &text).problem(&item.path, "/itemId", Place::Value, message))
+}
+
+/// The file of an item, read again. The path may be a link, its blob is that
+/// of the file that it leads to.
+fn file<T: Tree>(tree: &mut T, item: &Item) -> Result<(Format, Vec<u8>), T::Error> {
+    let path = tree.resolve(&item.path)?.path;
+    let bytes = tree.bytes(&path, item.blob)?;
+    Ok((Format::of(item.path.file_name()).unwrap_or(Format::Json), bytes))
 }
 
 /// Reads files, and keeps what many of them share: compiled schemas and facts
@@ -154,7 +168,8 @@ impl<'a> Reader<'a> {
             problems: parsed.problems,
             rests_on: Vec::new(),
         };
-        let item = self.examine(tree, &mut draft, blob)?;
+        let content = if let Target::File { blob, .. } = resolved.target { blob } else { blob };
+        let item = self.examine(tree, &mut draft, content)?;
         rests_on.append(&mut draft.rests_on);
         rests_on.sort();
         rests_on.dedup();
@@ -218,18 +233,18 @@ impl<'a> Reader<'a> {
             && company != tenant
         {
             let message = format!("tenantId is not the company {company}");
-            let found = Some(tenant.to_owned());
+            let tenant = tenant.to_owned();
             let problem = draft.problem("/tenantId", Place::Value, message);
             problem.severity = Severity::Warning;
-            problem.found = found;
+            problem.found = Some(quote(&tenant));
             problem.hint = Some("it is sent as written; --set-tenant writes the company in".to_owned());
         }
         let unknown: Vec<String> =
             draft.document.keys().filter(|field| !rules::known_fields().any(|known| known == *field)).cloned().collect();
-        for field in unknown {
+        for field in unknown.into_iter().take(MAX_FINDINGS) {
             let similar = nearest(&field, rules::known_fields())
                 .map_or_else(|| "it may be dropped or refused".to_owned(), |near| format!("did you mean `{near}`?"));
-            let message = format!("the marketplace has no field `{field}`");
+            let message = format!("the marketplace has no field {}", quote(&field));
             let problem = draft.problem(&format!("/{}", escape(&field)), Place::Key, message);
             problem.severity = Severity::Warning;
             problem.hint = Some(similar);
@@ -262,7 +277,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Err(why) => {
-                let message = format!("the schema {name} cannot be used: {why}");
+                let message = format!("the schema {} cannot be used: {why}", quote(&name));
                 draft.problem("/$schema", Place::Value, message).hint =
                     Some("mend the schema, or remove `$schema`; it is never sent".to_owned());
             }
@@ -301,21 +316,21 @@ impl<'a> Reader<'a> {
                 Ok(path) => path,
                 Err(outside) => {
                     let problem = draft.problem(&pointer, Place::Value, outside.to_string());
-                    problem.found = Some(local);
+                    problem.found = Some(quote(&local));
                     problem.hint =
                         Some("name a picture inside the checkout, relative to this file".to_owned());
                     continue;
                 }
             };
             let resolved = tree.resolve(&path)?;
-            draft.rests_on.extend(resolved.visited.iter().cloned());
+            draft.rests_on.extend(resolved.rests_on());
             match pictures::fact(tree, &resolved, &mut self.pictures)? {
                 Ok((path, blob, fact)) => {
                     images.push(ItemImage { slot, path, blob, digest: fact.digest, format: fact.format });
                 }
                 Err(why) => {
                     let problem = draft.problem(&pointer, Place::Value, why.message);
-                    problem.found = Some(local);
+                    problem.found = Some(quote(&local));
                     problem.hint = Some(why.hint);
                 }
             }
@@ -328,8 +343,9 @@ fn broken(blob: BlobId, rests_on: Vec<(RepoPath, Option<BlobId>)>, problem: Prob
     Reading { blob, rests_on, item: None, problems: vec![problem] }
 }
 
+/// What the reading of the file at `path` rests on, besides the blob there.
 fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>)> {
-    resolved.visited.iter().filter(|(visited, _)| visited != path).cloned().collect()
+    resolved.rests_on().filter(|(visited, blob)| visited != path || *blob == Some(LACKING)).collect()
 }
 
 /// The type that a document states, if it states one that exists.
@@ -364,7 +380,7 @@ fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
             |similar| format!("did you mean `{similar}`?"),
         );
         let known = rules::platform_types().collect::<Vec<_>>().join(", ");
-        let message = format!("the platform has no item type `{}`", item_type.name);
+        let message = format!("the platform has no item type {}", quote(&item_type.name));
         let problem = draft.problem(pointer, Place::Value, message);
         problem.expected = Some(known);
         problem.hint = Some(hint);
@@ -419,6 +435,6 @@ fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
 
 fn sealed_digest(document: &Map<String, Value>, item_type: &ItemType) -> Digest {
     let resources = document.get("resources").cloned().unwrap_or_default();
-    let sealed = serde_json::json!({ "resources": resources, "type": item_type.to_string() });
+    let sealed = serde_json::json!({ "resources": resources, "type": [item_type.namespace, item_type.name] });
     canon::digest(&sealed)
 }

@@ -1,8 +1,10 @@
 //! One binary for the tests of every topic.
 
 mod canon;
+mod catalog;
 mod delta;
 mod plan_laws;
 mod plan_table;
+mod report;
 mod source;
 mod support;

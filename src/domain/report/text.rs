@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Failure, Outcome};
 use crate::domain::report::Report;
-use crate::domain::source::{Problem, Severity};
+use crate::domain::source::{Problem, Severity, clean};
 
 /// What stands for an object id that is not known, as in `miactl`.
 const NO_OBJECT_ID: &str = "N/A";
@@ -92,7 +92,8 @@ fn summary(report: &Report) -> String {
     let failed = report.failures().count();
     let errors = report.errors().count();
     let mut parts = vec![format!("{done} applied"), format!("{} unchanged", report.unchanged)];
-    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, "problems in files")] {
+    let problems = if errors == 1 { "problem in a file" } else { "problems in files" };
+    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, problems)] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
@@ -113,17 +114,22 @@ pub fn validated(report: &Report) -> String {
     let commit = report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
     line(
         &mut out,
-        format_args!("{}{commit}: {errors} problems, {warnings} warnings", valid(report.items)),
+        format_args!(
+            "{}{commit}: {}, {}",
+            counted(report.items, "valid item"),
+            counted(errors, "problem"),
+            counted(warnings, "warning")
+        ),
     );
     out
 }
 
 fn items(count: usize) -> String {
-    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
+    counted(count, "item")
 }
 
-fn valid(count: usize) -> String {
-    if count == 1 { "1 valid item".to_owned() } else { format!("{count} valid items") }
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn row(outcome: &Outcome, object_id: &str, last: &str) -> [String; 4] {
@@ -153,11 +159,6 @@ pub fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: impl Iter
     write(&[(); N].map(|()| String::new()));
     rows.iter().for_each(&mut write);
     out.push('\n');
-}
-
-/// Text that cannot move the cursor or colour the terminal, whoever wrote it.
-pub fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Writing to a `String` cannot fail.
