@@ -114,12 +114,11 @@ fn record(
     reason: Reason,
     settling: &Settling,
 ) -> Row {
-    let (known_id, mut corrected) = match before {
-        Some(row) if row.digest == item.digest => (row.object_id, row.corrected),
-        Some(row) => (row.object_id, Vec::new()),
-        None => (None, Vec::new()),
-    };
-    if matches!(reason, Reason::Drifted | Reason::Missing) {
+    let edited = before.as_ref().is_none_or(|row| row.digest != item.digest);
+    let (known_id, mut corrected) = before.map(|row| (row.object_id, row.corrected)).unwrap_or_default();
+    if edited {
+        corrected.clear();
+    } else if matches!(reason, Reason::Drifted | Reason::Missing) {
         corrected.push(settling.now);
         let surplus = corrected.len().saturating_sub(CORRECTIONS_KEPT);
         corrected.drain(..surplus);

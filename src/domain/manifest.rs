@@ -12,8 +12,8 @@ use crate::domain::rules;
 use crate::domain::schema::{self, CompiledFiles, Schemas, Violation, escape};
 use crate::domain::schema_files::{self, SchemaFiles};
 use crate::domain::seen::Reading;
-use crate::domain::source::{self, Format, Outline, Place, Problem, Severity, nearest};
-use crate::domain::tree::{MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
+use crate::domain::source::{self, Format, MAX_FINDINGS, Outline, Place, Problem, Severity, nearest, quote};
+use crate::domain::tree::{LACKING, MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
 
 /// How documents are made fit for their company, before they are hashed. The
 /// same for both generations of the API.
@@ -80,6 +80,14 @@ pub fn document_at<T: Tree>(
         Some(Value::Object(document)) => Value::Object(tailoring.tailor(document)),
         other => other.unwrap_or_default(),
     })
+}
+
+/// A problem of a valid item, at the place of its id.
+pub fn problem_of_id<T: Tree>(tree: &mut T, item: &Item, message: String) -> Result<Problem, T::Error> {
+    let bytes = tree.bytes(&item.file, item.blob)?;
+    let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Outline::new(format, &text).problem(&item.path, "/itemId", Place::Value, message))
 }
 
 /// Reads files, and keeps what many of them share: compiled schemas and facts
@@ -226,18 +234,18 @@ impl<'a> Reader<'a> {
             && company != tenant
         {
             let message = format!("tenantId is not the company {company}");
-            let found = Some(tenant.to_owned());
+            let tenant = tenant.to_owned();
             let problem = draft.problem("/tenantId", Place::Value, message);
             problem.severity = Severity::Warning;
-            problem.found = found;
+            problem.found = Some(quote(&tenant));
             problem.hint = Some("it is sent as written; --set-tenant writes the company in".to_owned());
         }
         let unknown: Vec<String> =
             draft.document.keys().filter(|field| !rules::known_fields().any(|known| known == *field)).cloned().collect();
-        for field in unknown {
+        for field in unknown.into_iter().take(MAX_FINDINGS) {
             let similar = nearest(&field, rules::known_fields())
                 .map_or_else(|| "it may be dropped or refused".to_owned(), |near| format!("did you mean `{near}`?"));
-            let message = format!("the marketplace has no field `{field}`");
+            let message = format!("the marketplace has no field {}", quote(&field));
             let problem = draft.problem(&format!("/{}", escape(&field)), Place::Key, message);
             problem.severity = Severity::Warning;
             problem.hint = Some(similar);
@@ -270,7 +278,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Err(why) => {
-                let message = format!("the schema {name} cannot be used: {why}");
+                let message = format!("the schema {} cannot be used: {why}", quote(&name));
                 draft.problem("/$schema", Place::Value, message).hint =
                     Some("mend the schema, or remove `$schema`; it is never sent".to_owned());
             }
@@ -309,21 +317,21 @@ impl<'a> Reader<'a> {
                 Ok(path) => path,
                 Err(outside) => {
                     let problem = draft.problem(&pointer, Place::Value, outside.to_string());
-                    problem.found = Some(local);
+                    problem.found = Some(quote(&local));
                     problem.hint =
                         Some("name a picture inside the checkout, relative to this file".to_owned());
                     continue;
                 }
             };
             let resolved = tree.resolve(&path)?;
-            draft.rests_on.extend(resolved.visited.iter().cloned());
+            draft.rests_on.extend(resolved.rests_on());
             match pictures::fact(tree, &resolved, &mut self.pictures)? {
                 Ok((path, blob, fact)) => {
                     images.push(ItemImage { slot, path, blob, digest: fact.digest, format: fact.format });
                 }
                 Err(why) => {
                     let problem = draft.problem(&pointer, Place::Value, why.message);
-                    problem.found = Some(local);
+                    problem.found = Some(quote(&local));
                     problem.hint = Some(why.hint);
                 }
             }
@@ -336,8 +344,9 @@ fn broken(blob: BlobId, rests_on: Vec<(RepoPath, Option<BlobId>)>, problem: Prob
     Reading { blob, rests_on, item: None, problems: vec![problem] }
 }
 
+/// What the reading of the file at `path` rests on, besides the blob there.
 fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>)> {
-    resolved.visited.iter().filter(|(visited, _)| visited != path).cloned().collect()
+    resolved.rests_on().filter(|(visited, blob)| visited != path || *blob == Some(LACKING)).collect()
 }
 
 /// The type that a document states, if it states one that exists.
@@ -372,7 +381,7 @@ fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
             |similar| format!("did you mean `{similar}`?"),
         );
         let known = rules::platform_types().collect::<Vec<_>>().join(", ");
-        let message = format!("the platform has no item type `{}`", item_type.name);
+        let message = format!("the platform has no item type {}", quote(&item_type.name));
         let problem = draft.problem(pointer, Place::Value, message);
         problem.expected = Some(known);
         problem.hint = Some(hint);
@@ -427,6 +436,6 @@ fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
 
 fn sealed_digest(document: &Map<String, Value>, item_type: &ItemType) -> Digest {
     let resources = document.get("resources").cloned().unwrap_or_default();
-    let sealed = serde_json::json!({ "resources": resources, "type": item_type.to_string() });
+    let sealed = serde_json::json!({ "resources": resources, "type": [item_type.namespace, item_type.name] });
     canon::digest(&sealed)
 }

@@ -160,9 +160,12 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
         if let Some(next) = rules::sealed(item, row.sealed_digest, row.lifecycle, versions) {
             return Some(Hold::Immutable { next });
         }
-        if matches!(case.change.reason, Reason::Drifted | Reason::Missing) && is_contested(row, policy.now) {
+        if matches!(case.change.reason, Reason::Drifted | Reason::Missing) && !edited && is_contested(row) {
             return Some(Hold::Contested);
         }
+    }
+    if !case.change.action.is_write() {
+        return None;
     }
     let rejection = case.ledger.rejections.get(&item.key)?;
     let still_stands = rejection.circumstances == circumstances(&item.digest, &policy.setting)
@@ -170,9 +173,11 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
     (still_stands && !policy.retry_rejected).then(|| Hold::Rejected { why: rejection.why.clone() })
 }
 
-fn is_contested(row: &Row, now: Timestamp) -> bool {
-    row.corrected.len() >= CORRECTIONS_KEPT
-        && row.corrected.iter().all(|at| now.duration_since(*at) < CONTEST_WINDOW)
+/// Whether the last corrections of this file came too close to each other. It
+/// stays so until the file changes: a held item is not corrected again.
+fn is_contested(row: &Row) -> bool {
+    let (Some(first), Some(last)) = (row.corrected.first(), row.corrected.last()) else { return false };
+    row.corrected.len() >= CORRECTIONS_KEPT && last.duration_since(*first) < CONTEST_WINDOW
 }
 
 /// What to do about every item that is wanted or recorded.

@@ -4,6 +4,7 @@
 //! caller hands them over.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -166,6 +167,42 @@ fn patterns() -> PatternOptions<jsonschema::FancyRegex> {
     PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT)
 }
 
+/// The address of a file of the commit: its path with every byte escaped that
+/// a URI does not take as it is (RFC 3986 §2.3).
+pub fn address(path: &str) -> String {
+    let mut address = COMMIT_BASE.to_owned();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address
+}
+
+/// A reference without its escapes (RFC 3986 §2.1). What is no escape, or
+/// gives no UTF-8, stays or is replaced: no file has such a name.
+pub fn decoded(reference: &str) -> String {
+    let mut bytes = Vec::with_capacity(reference.len());
+    let mut rest = reference.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The addresses without fragment that a schema refers to, as written.
 pub fn references(schema: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -194,8 +231,8 @@ struct Files(HashMap<String, Value>);
 
 impl Retrieve for Files {
     fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        self.0.get(uri.as_str()).cloned().ok_or_else(|| {
-            let name = uri.as_str().strip_prefix(COMMIT_BASE).unwrap_or(uri.as_str());
+        let name = decoded(uri.as_str().strip_prefix(COMMIT_BASE).unwrap_or(uri.as_str()));
+        self.0.get(&address(&name)).cloned().ok_or_else(|| {
             format!("it refers to {name}, which is no file of this commit; nothing is fetched").into()
         })
     }

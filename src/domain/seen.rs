@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::item::{BlobId, CommitId, Digest, Item, RepoPath};
 use crate::domain::source::Problem;
-use crate::domain::tree::Changes;
+use crate::domain::tree::{Changes, LACKING};
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Seen {
     files: BTreeMap<RepoPath, Reading>,
     /// For a path outside of a file, the files whose result rests on it.
     named_by: BTreeMap<RepoPath, BTreeSet<RepoPath>>,
+    /// Files whose result rests on bytes that the clone lacked.
+    lacking: BTreeSet<RepoPath>,
 }
 
 impl Seen {
@@ -75,6 +77,9 @@ impl Seen {
     /// Sets what became of a file.
     pub fn insert(&mut self, path: RepoPath, reading: Reading) {
         self.remove(&path);
+        if reading.rests_on.iter().any(|(_, blob)| *blob == Some(LACKING)) {
+            self.lacking.insert(path.clone());
+        }
         for (named, _) in &reading.rests_on {
             self.named_by.entry(named.clone()).or_default().insert(path.clone());
         }
@@ -84,6 +89,7 @@ impl Seen {
     /// Forgets a file.
     pub fn remove(&mut self, path: &RepoPath) {
         let Some(reading) = self.files.remove(path) else { return };
+        self.lacking.remove(path);
         for (named, _) in &reading.rests_on {
             if let Some(files) = self.named_by.get_mut(named) {
                 files.remove(path);
@@ -114,8 +120,11 @@ impl Seen {
                 gone.insert(path.clone());
             }
         }
-        let moved = changes.touched.iter().chain(changes.present.iter().map(|entry| &entry.path));
-        for file in moved.flat_map(|path| self.named_within(path)) {
+        // A complete listing does not say which of its paths differ; the
+        // catalogue looks at those that are named.
+        let listed = changes.present.iter().filter(|_| !changes.complete);
+        let moved = changes.touched.iter().chain(listed.map(|entry| &entry.path));
+        for file in moved.flat_map(|path| self.named_within(path)).chain(&self.lacking) {
             if let Some(reading) = self.files.get(file) {
                 again.entry(file.clone()).or_insert(reading.blob);
             }

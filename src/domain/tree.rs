@@ -70,6 +70,18 @@ pub struct Resolved {
     pub visited: Vec<(RepoPath, Option<BlobId>)>,
 }
 
+/// Stands in what a reading rests on for bytes that this clone lacks: they may
+/// be fetched at any time, and no path would differ.
+pub const LACKING: BlobId = BlobId(*b"bytes not here (yet)");
+
+impl Resolved {
+    /// Every path that was looked at, with what the answer rests on there.
+    pub fn rests_on(&self) -> impl Iterator<Item = (RepoPath, Option<BlobId>)> {
+        let lacking = (self.target == Target::BytesMissing).then(|| (self.path.clone(), Some(LACKING)));
+        self.visited.iter().cloned().chain(lacking)
+    }
+}
+
 /// A file below the source path that may be an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -11,6 +11,7 @@ mod support;
 
 mod architecture;
 mod canon;
+mod catalog;
 mod client;
 mod config;
 mod delta;
@@ -20,5 +21,6 @@ mod embedded_faults;
 mod git;
 mod plan_laws;
 mod plan_table;
+mod report;
 mod source;
 mod store;

@@ -95,7 +95,8 @@ fn summary(report: &Report) -> String {
     let failed = report.failures().count();
     let errors = report.errors().count();
     let mut parts = vec![format!("{done} applied"), format!("{} unchanged", report.unchanged)];
-    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, "problems in files")] {
+    let problems = if errors == 1 { "problem in a file" } else { "problems in files" };
+    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, problems)] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
@@ -116,7 +117,12 @@ pub fn validated(report: &Report) -> String {
     let commit = report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
     line(
         &mut out,
-        format_args!("{}{commit}: {errors} problems, {warnings} warnings", valid(report.items)),
+        format_args!(
+            "{}{commit}: {}, {}",
+            counted(report.items, "valid item"),
+            counted(errors, "problem"),
+            counted(warnings, "warning")
+        ),
     );
     out
 }
@@ -155,11 +161,11 @@ fn age(length: SignedDuration) -> String {
 }
 
 fn items(count: usize) -> String {
-    if count == 1 { "1 item".to_owned() } else { format!("{count} items") }
+    counted(count, "item")
 }
 
-fn valid(count: usize) -> String {
-    if count == 1 { "1 valid item".to_owned() } else { format!("{count} valid items") }
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn row(outcome: &Outcome, object_id: &str, last: &str) -> [String; 4] {

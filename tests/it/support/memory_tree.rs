@@ -7,6 +7,9 @@ use marketsync::domain::item::{BlobId, CommitId, RepoPath};
 use marketsync::domain::seen::Seen;
 use marketsync::domain::tree::{Changes, Entry, Resolved, Target, Tree};
 
+/// Stands for a folder in what was looked at.
+const FOLDER: BlobId = BlobId([0xff; 20]);
+
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
@@ -20,12 +23,12 @@ pub enum Node {
 }
 
 impl Node {
-    /// A link and a file with the same bytes have the same blob, as in git.
+    /// A link is never equal to a file with the same bytes.
     fn blob(&self) -> BlobId {
         let bytes = match self {
             Self::File(bytes) | Self::Lost(bytes) => bytes.as_slice(),
-            Self::Link(target) => target.as_bytes(),
-            Self::Submodule | Self::Special => b"",
+            Self::Link(target) => &[b"link\0", target.as_bytes()].concat(),
+            Self::Submodule | Self::Special => b"no file",
         };
         let mut id = [0; 20];
         id.copy_from_slice(&blake3::hash(bytes).as_bytes()[..20]);
@@ -53,10 +56,6 @@ impl Default for MemoryTree {
 }
 
 impl MemoryTree {
-    pub fn of<const N: usize>(files: [(&str, &str); N]) -> Self {
-        files.into_iter().fold(Self::default(), |tree, (at, text)| tree.with(at, text))
-    }
-
     /// The same commit with this file.
     pub fn with(self, at: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.node(at, Node::File(bytes.as_ref().to_vec()))
@@ -132,6 +131,9 @@ impl MemoryTree {
                 None => {}
             }
         }
+        // A folder is where its files are, and some item may name it.
+        let folders = seen.named().filter(|at| before.is_folder(at) != self.is_folder(at));
+        changes.touched.extend(folders.cloned());
         changes
     }
 
@@ -155,11 +157,19 @@ impl Tree for MemoryTree {
         ahead.reverse();
         let mut links = 0;
         let target = loop {
-            let Some(name) = ahead.pop() else { break Target::Folder };
+            let Some(name) = ahead.pop() else {
+                visited.push((here.clone(), Some(FOLDER)));
+                break Target::Folder;
+            };
             let Ok(next) = here.join(&name) else { break Target::Outside };
             let node = self.nodes.get(&next);
-            if let Some(node) = node {
-                visited.push((next.clone(), Some(node.blob())));
+            let on_the_way = match node {
+                Some(Node::File(_) | Node::Lost(_)) => ahead.is_empty(),
+                Some(_) => true,
+                None => false,
+            };
+            if on_the_way {
+                visited.push((next.clone(), node.map(Node::blob)));
             }
             match node {
                 Some(Node::Link(_)) if links >= MOST_LINKS => break Target::LinkLoop,
