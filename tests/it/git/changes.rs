@@ -146,6 +146,9 @@ fn a_deep_source_is_reached_and_its_neighbours_are_left_alone() {
     repo.write("a/b/c/x.json", "new")
         .write("a/b/cc/x.json", "new")
         .commit("two");
+    // Nothing but the source leads there.
+    let found = changes(&repo, "a/b/c", Some(&base), &[]);
+    assert_eq!(present(&found), ["a/b/c/x.json"]);
     let found = changes(
         &repo,
         "a/b/c",
