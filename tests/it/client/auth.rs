@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use marketsync::domain::canon::Generation;
 use marketsync::domain::images::ImageLocations;
+use marketsync::domain::plan::Look;
 use marketsync::edge::marketplace::{
     CallError, Connection, Credential, Marketplace, Secret, SetupError,
 };
@@ -386,4 +387,32 @@ async fn a_path_of_the_endpoint_stands_before_every_path() {
         paths,
         ["/pre/fix/api/m2m/oauth/token", "/pre/fix/api/version", item]
     );
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_had_is_asked_for_by_one_call() {
+    let server = Scripted::start().await;
+    let market = market(&server);
+    market.generation().await.unwrap();
+    server.rule(|seen| {
+        let busy = || text_answer(503, "busy");
+        if seen.path.ends_with("/token") {
+            return Some(busy());
+        }
+        let expired = || json_answer(401, &json!({ "message": "expired" }));
+        server_token_is_old(&seen.path).then(expired)
+    });
+    let mut shop = Shop::new();
+    for n in 0..4 {
+        shop.item(&format!("i{n}"), "NA");
+    }
+    let live = observe(&market, &mut shop, &mut ImageLocations::default())
+        .await
+        .unwrap();
+    assert!(
+        live.values()
+            .all(|look| matches!(look, Look::Failed { why } if why.contains("no token")))
+    );
+    let asked = server.seen("POST /api/m2m/oauth/token").len() - 1;
+    assert!(asked < 4, "{asked}");
 }

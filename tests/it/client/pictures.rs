@@ -163,6 +163,22 @@ async fn a_picture_that_does_not_go_keeps_back_only_its_item() {
 }
 
 #[tokio::test]
+async fn the_second_picture_of_an_item_that_is_kept_back_stays_here() {
+    let server = Scripted::start().await;
+    server.once(
+        NEW,
+        json_answer(415, &json!({ "message": "not a picture" })),
+    );
+    let mut shop = Shop::new();
+    let slots = ImageSlot::ALL.map(|slot| shop.picture(slot, "a.png", b"x"));
+    let change = create(&shop.put(&document("a", "NA"), slots.to_vec()));
+    let (told, result) = send(&market(&server), &mut shop, vec![change]).await;
+    result.unwrap();
+    assert!(told.rejection("a").contains("not a picture"));
+    assert_eq!((server.seen(NEW).len(), server.seen(POST).len()), (1, 0));
+}
+
+#[tokio::test]
 async fn nobody_may_upload_ends_the_pass() {
     let server = Scripted::start().await;
     server.once(NEW, json_answer(403, &json!({ "message": "no" })));

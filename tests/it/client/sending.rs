@@ -253,6 +253,11 @@ async fn a_lost_creation_is_read_back() {
         );
         let (mut shop, mut changes) = shop_of(3);
         changes.push(update(&shop.item("old", "NA")));
+        changes.push(change(
+            Action::Create,
+            Reason::Missing,
+            &shop.item("missing", "NA"),
+        ));
         let (told, result) = send(&hasty(&server), &mut shop, changes).await;
         result.unwrap();
         let read_back = told.of("i000").as_ref().unwrap();
@@ -260,7 +265,7 @@ async fn a_lost_creation_is_read_back() {
             read_back.read_back && read_back.verb == Verb::Created,
             "{answer:?}"
         );
-        for item_id in ["i001", "i002", "old"] {
+        for item_id in ["i001", "i002", "old", "missing"] {
             told.trouble(item_id);
         }
         assert_eq!(
