@@ -23,9 +23,13 @@ pub struct Backoff {
 impl Backoff {
     /// The next pause; never shorter than the server asked for.
     pub fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
+        let longest = FIRST_PAUSE
+            .saturating_mul(1 << self.tries.min(16))
+            .min(LONGEST_PAUSE);
         self.tries += 1;
-        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
+        longest
+            .mul_f64(fastrand::f64())
+            .max(asked.unwrap_or_default())
     }
 }
 
@@ -76,7 +80,11 @@ mod tests {
     use crate::domain::event::Rest;
 
     fn run(give_up: u64, results: &[Result<Rest, bool>]) -> (Result<Rest, bool>, usize, Duration) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let (_keep, stop) = watch::channel(false);
             let calls = Cell::new(0);
@@ -86,7 +94,14 @@ mod tests {
                 calls.set(call + 1);
                 *results.get(call).unwrap_or(&results[results.len() - 1])
             };
-            let result = until_settled(Duration::from_secs(give_up), stop, pass, |error| *error, |_| {}).await;
+            let result = until_settled(
+                Duration::from_secs(give_up),
+                stop,
+                pass,
+                |error| *error,
+                |_| {},
+            )
+            .await;
             (result, calls.get(), start.elapsed())
         })
     }
@@ -95,7 +110,10 @@ mod tests {
 
     #[test]
     fn settled_is_the_end() {
-        assert_eq!(run(120, &[Ok(Rest::Settled)]), (Ok(Rest::Settled), 1, Duration::ZERO));
+        assert_eq!(
+            run(120, &[Ok(Rest::Settled)]),
+            (Ok(Rest::Settled), 1, Duration::ZERO)
+        );
     }
 
     #[test]
@@ -120,7 +138,9 @@ mod tests {
 
     #[test]
     fn the_server_sets_the_least_pause() {
-        let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
+        let asked = Ok(Rest::Retry {
+            after: Some(Duration::from_secs(30)),
+        });
         let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
         assert!(took >= Duration::from_secs(30), "{took:?}");
     }

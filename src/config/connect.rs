@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use crate::edge::marketplace::{Credential, Secret};
 use super::error::ConfigError;
 use super::layers::{Given, Layers, Origin, text};
 use super::miactl;
 use crate::cli;
+use crate::edge::marketplace::{Credential, Secret};
 
 /// The company of an embedded marketplace, if none is given.
 pub const EMBEDDED_COMPANY: &str = "my-company";

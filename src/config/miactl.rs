@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::edge::marketplace::{Credential, Secret};
 use super::error::ConfigError;
 use super::layers::{Environment, config_home, place, read};
+use crate::edge::marketplace::{Credential, Secret};
 
 /// miactl's configuration, as far as it matters here.
 #[derive(Deserialize)]

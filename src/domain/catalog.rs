@@ -1,7 +1,7 @@
 //! The files of one commit to a [`Snapshot`]: what the source wants.
 
-use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -31,14 +31,26 @@ impl Snapshot {
     /// Whether a file is broken. Then nothing is deleted: a move into a broken
     /// file must not read as a removal.
     pub fn is_broken(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
     }
 
     /// The versions of one item, ascending.
-    pub fn versions_of<'a>(&'a self, item_id: &ItemId) -> impl Iterator<Item = &'a Version> + use<'a> {
-        let first = ItemKey { item_id: item_id.clone(), version: Version::Na };
+    pub fn versions_of<'a>(
+        &'a self,
+        item_id: &ItemId,
+    ) -> impl Iterator<Item = &'a Version> + use<'a> {
+        let first = ItemKey {
+            item_id: item_id.clone(),
+            version: Version::Na,
+        };
         let item_id = item_id.clone();
-        self.items.range(first..).map(|(key, _)| key).take_while(move |key| key.item_id == item_id).map(|key| &key.version)
+        self.items
+            .range(first..)
+            .map(|(key, _)| key)
+            .take_while(move |key| key.item_id == item_id)
+            .map(|key| &key.version)
     }
 }
 
@@ -97,7 +109,11 @@ fn moved_companions<T: Tree>(tree: &mut T, seen: &Seen, stale: &mut Stale) -> Re
 
 /// One snapshot of all readings. Two files with one identity are a problem
 /// that names both, and neither is wanted: which one is meant, nobody can say.
-fn assemble<T: Tree>(tree: &mut T, seen: &Seen, unreadable: &[String]) -> Result<Snapshot, T::Error> {
+fn assemble<T: Tree>(
+    tree: &mut T,
+    seen: &Seen,
+    unreadable: &[String],
+) -> Result<Snapshot, T::Error> {
     let mut items: BTreeMap<ItemKey, Arc<Item>> = BTreeMap::new();
     let mut doubles: BTreeMap<ItemKey, BTreeMap<RepoPath, Arc<Item>>> = BTreeMap::new();
     let mut problems: Vec<Problem> = Vec::new();
@@ -128,8 +144,13 @@ fn assemble<T: Tree>(tree: &mut T, seen: &Seen, unreadable: &[String]) -> Result
         problem.path.clone_from(name);
         problem
     }));
-    problems.sort_by(|a, b| (&a.path, a.position, &a.message).cmp(&(&b.path, b.position, &b.message)));
-    Ok(Snapshot { commit: tree.commit().clone(), items, problems })
+    problems
+        .sort_by(|a, b| (&a.path, a.position, &a.message).cmp(&(&b.path, b.position, &b.message)));
+    Ok(Snapshot {
+        commit: tree.commit().clone(),
+        items,
+        problems,
+    })
 }
 
 fn doubled<T: Tree>(
@@ -137,8 +158,12 @@ fn doubled<T: Tree>(
     item: &Item,
     double: &BTreeMap<RepoPath, Arc<Item>>,
 ) -> Result<Problem, T::Error> {
-    let mut others: Vec<&str> =
-        double.keys().filter(|path| **path != item.path).take(OTHERS_NAMED + 1).map(RepoPath::as_str).collect();
+    let mut others: Vec<&str> = double
+        .keys()
+        .filter(|path| **path != item.path)
+        .take(OTHERS_NAMED + 1)
+        .map(RepoPath::as_str)
+        .collect();
     if others.len() > OTHERS_NAMED {
         others[OTHERS_NAMED] = "more";
     }

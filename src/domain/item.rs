@@ -18,7 +18,9 @@ pub struct ItemId(String);
 
 /// Why a text is no [`ItemId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an item id is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit")]
+#[error(
+    "an item id is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit"
+)]
 pub struct InvalidItemId;
 
 impl ItemId {
@@ -35,9 +37,15 @@ impl FromStr for ItemId {
         let bytes = text.as_bytes();
         let edges = [bytes.first(), bytes.last()];
         let legal = (1..=63).contains(&bytes.len())
-            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+            && bytes
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
             && edges.iter().flatten().all(|b| b.is_ascii_alphanumeric());
-        if legal { Ok(Self(text.to_owned())) } else { Err(InvalidItemId) }
+        if legal {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidItemId)
+        }
     }
 }
 
@@ -89,7 +97,11 @@ impl FromStr for Version {
     type Err = semver::Error;
 
     fn from_str(text: &str) -> Result<Self, semver::Error> {
-        if text == NA { Ok(Self::Na) } else { text.parse().map(Self::Named) }
+        if text == NA {
+            Ok(Self::Na)
+        } else {
+            text.parse().map(Self::Named)
+        }
     }
 }
 
@@ -150,7 +162,10 @@ pub struct ItemType {
 impl ItemType {
     /// A type in the platform's own namespace.
     pub fn platform(name: &str) -> Self {
-        Self { namespace: PLATFORM.to_owned(), name: name.to_owned() }
+        Self {
+            namespace: PLATFORM.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     /// Whether the platform defines it.
@@ -189,8 +204,14 @@ pub enum Lifecycle {
 
 impl Lifecycle {
     /// Every status, in the order of an item's life.
-    pub const ALL: [Self; 6] =
-        [Self::ComingSoon, Self::Draft, Self::Published, Self::Maintenance, Self::Deprecated, Self::Archived];
+    pub const ALL: [Self; 6] = [
+        Self::ComingSoon,
+        Self::Draft,
+        Self::Published,
+        Self::Maintenance,
+        Self::Deprecated,
+        Self::Archived,
+    ];
 
     /// The status as the wire spells it.
     pub fn as_str(self) -> &'static str {
@@ -219,14 +240,19 @@ impl fmt::Display for Lifecycle {
 
 /// No status of that name exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the lifecycle status is one of coming-soon, draft, published, maintenance, deprecated, archived")]
+#[error(
+    "the lifecycle status is one of coming-soon, draft, published, maintenance, deprecated, archived"
+)]
 pub struct UnknownLifecycle;
 
 impl FromStr for Lifecycle {
     type Err = UnknownLifecycle;
 
     fn from_str(text: &str) -> Result<Self, UnknownLifecycle> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownLifecycle)
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(UnknownLifecycle)
     }
 }
 

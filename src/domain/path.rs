@@ -53,7 +53,11 @@ impl RepoPath {
     /// The folder that holds this path; the root's is the root.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(self.0.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()))
+        Self(
+            self.0
+                .rsplit_once('/')
+                .map_or(String::new(), |(folder, _)| folder.to_owned()),
+        )
     }
 
     /// The last name, empty for the root.
@@ -69,7 +73,10 @@ impl RepoPath {
     /// Whether this path is `folder` or lies below it.
     pub fn is_within(&self, folder: &Self) -> bool {
         folder.0.is_empty()
-            || self.0.strip_prefix(&folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || self
+                .0
+                .strip_prefix(&folder.0)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The path as text.

@@ -77,7 +77,8 @@ pub const LACKING: BlobId = BlobId(*b"bytes not here (yet)");
 impl Resolved {
     /// Every path that was looked at, with what the answer rests on there.
     pub fn rests_on(&self) -> impl Iterator<Item = (RepoPath, Option<BlobId>)> {
-        let lacking = (self.target == Target::BytesMissing).then(|| (self.path.clone(), Some(LACKING)));
+        let lacking =
+            (self.target == Target::BytesMissing).then(|| (self.path.clone(), Some(LACKING)));
         self.visited.iter().cloned().chain(lacking)
     }
 }
@@ -143,7 +144,10 @@ pub struct Unusable {
 impl Unusable {
     /// The reason in two clauses.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }
 
@@ -170,7 +174,10 @@ pub fn opened<T: Tree>(
             }
             Ok(Ok(bytes))
         }
-        Target::Missing => unusable("no such file in this commit", "commit the file, or correct the path"),
+        Target::Missing => unusable(
+            "no such file in this commit",
+            "commit the file, or correct the path",
+        ),
         Target::Folder => unusable("this is a folder", "name a file"),
         Target::Outside => unusable(
             "a symbolic link leads out of the checkout",

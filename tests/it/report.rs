@@ -13,7 +13,12 @@ use crate::support::domain::{agrees, anything_goes, done, item, key, ledger, row
 const TEXT: &str = "{\n  \"itemId\": \"a\",\n  \"resources\": {\"naem\": \"a\"}\n}\n";
 
 fn place(pointer: &str, place: Place, message: &str) -> Problem {
-    Outline::new(Format::Json, TEXT).problem(&RepoPath::new("items/a.json").unwrap(), pointer, place, message)
+    Outline::new(Format::Json, TEXT).problem(
+        &RepoPath::new("items/a.json").unwrap(),
+        pointer,
+        place,
+        message,
+    )
 }
 
 #[test]
@@ -40,7 +45,8 @@ fn a_problem_as_compilers_show_it() {
       | ^
       = help: add `type`
     ");
-    let file = Problem::of_file(&RepoPath::new("b.yaml").unwrap(), "the file is empty").hint("write an item into it");
+    let file = Problem::of_file(&RepoPath::new("b.yaml").unwrap(), "the file is empty")
+        .hint("write an item into it");
     insta::assert_snapshot!(text::problem(&file), @"
     error: the file is empty
     --> b.yaml
@@ -51,7 +57,9 @@ fn a_problem_as_compilers_show_it() {
 #[test]
 fn nothing_that_others_wrote_moves_the_cursor() {
     let evil = "a\u{1b}[2J\r\n\u{202e}b";
-    let mut problem = place("/itemId", Place::Value, evil).hint(evil).expected(evil);
+    let mut problem = place("/itemId", Place::Value, evil)
+        .hint(evil)
+        .expected(evil);
     problem.found = Some(evil.to_owned());
     problem.path = evil.to_owned();
     problem.pointer = Some(evil.to_owned());
@@ -60,7 +68,10 @@ fn nothing_that_others_wrote_moves_the_cursor() {
     assert_eq!(shown.lines().count(), 8, "{shown}");
     let mut report = sample();
     for outcome in report.outcomes.values_mut() {
-        outcome.result = Err(Failure::Rejected { why: evil.to_owned(), pointer: Some(evil.to_owned()) });
+        outcome.result = Err(Failure::Rejected {
+            why: evil.to_owned(),
+            pointer: Some(evil.to_owned()),
+        });
     }
     assert!(!text::applied(&report).contains(['\u{1b}', '\r', '\u{202e}']));
 }
@@ -77,24 +88,42 @@ fn sample() -> Report {
         item("sealed", "1.0.0").digest(2).sealed(2),
         item("unchanged", "NA"),
     ]);
-    source.commit = marketsync::domain::item::CommitId("0123456789abcdef0123456789abcdef01234567".to_owned());
-    source.problems.push(place("/resources/naem", Place::Key, "`naem` is not allowed here").hint("did you mean `name`?"));
+    source.commit =
+        marketsync::domain::item::CommitId("0123456789abcdef0123456789abcdef01234567".to_owned());
+    source.problems.push(
+        place("/resources/naem", Place::Key, "`naem` is not allowed here")
+            .hint("did you mean `name`?"),
+    );
     let recorded = ledger([
         row("edited", "1.0.0").object_id("6642f0aa"),
         row("removed", "NA"),
         row("sealed", "1.0.0"),
         row("unchanged", "NA"),
     ]);
-    let live: Live = [("adopted", agrees()), ("failed", Look::Absent), ("new", Look::Absent), ("rejected", Look::Absent)]
-        .into_iter()
-        .map(|(id, look)| (key(id, "NA"), look))
-        .collect();
-    let policy = Policy { prune: false, ..anything_goes() };
+    let live: Live = [
+        ("adopted", agrees()),
+        ("failed", Look::Absent),
+        ("new", Look::Absent),
+        ("rejected", Look::Absent),
+    ]
+    .into_iter()
+    .map(|(id, look)| (key(id, "NA"), look))
+    .collect();
+    let policy = Policy {
+        prune: false,
+        ..anything_goes()
+    };
     let plan = check(plan(&source, &recorded, &live, &policy), &Limits::default());
     let outcomes = plan.changes.iter().map(|change| {
         let failure = match change.key.item_id.as_str() {
-            "failed" => Failure::Transient { why: "time-out after 30 s".to_owned(), retry_after: Some(Duration::from_secs(3)) },
-            "rejected" => Failure::Rejected { why: "no such category".to_owned(), pointer: Some("/categoryId".to_owned()) },
+            "failed" => Failure::Transient {
+                why: "time-out after 30 s".to_owned(),
+                retry_after: Some(Duration::from_secs(3)),
+            },
+            "rejected" => Failure::Rejected {
+                why: "no such category".to_owned(),
+                pointer: Some("/categoryId".to_owned()),
+            },
             _ => {
                 let mut outcome = done(change);
                 if let Ok(applied) = &mut outcome.result {
@@ -103,7 +132,10 @@ fn sample() -> Report {
                 return outcome;
             }
         };
-        Outcome { change: change.clone(), result: Err(failure) }
+        Outcome {
+            change: change.clone(),
+            result: Err(failure),
+        }
     });
     let mut report = Report::of(&source);
     report.add(&plan, outcomes.collect());
@@ -144,7 +176,11 @@ fn the_table_of_what_was_applied() {
 
 #[test]
 fn the_findings_of_validate() {
-    let report = Report { items: 1, problems: sample().problems, ..Report::default() };
+    let report = Report {
+        items: 1,
+        problems: sample().problems,
+        ..Report::default()
+    };
     insta::assert_snapshot!(text::validated(&report), @r#"
     error: `naem` is not allowed here
      --> items/a.json:3:17 /resources/naem
@@ -160,7 +196,9 @@ fn the_findings_of_validate() {
 #[test]
 fn the_report_for_machines() {
     let mut report = sample();
-    report.outcomes.retain(|key, _| ["edited", "rejected"].contains(&key.item_id.as_str()));
+    report
+        .outcomes
+        .retain(|key, _| ["edited", "rejected"].contains(&key.item_id.as_str()));
     insta::assert_snapshot!(serde_json::to_string_pretty(&json::report(&report)).unwrap(), @r#"
     {
       "applied": [

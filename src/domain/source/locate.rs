@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::domain::item::RepoPath;
-use crate::domain::source::{
-    MAX_FINDINGS, Position, Problem, quote, show,
-};
+use crate::domain::source::{MAX_FINDINGS, Position, Problem, quote, show};
 
 /// How many values of a text are remembered. A file at its size limit could
 /// hold twice as many; what lies behind has no place.

@@ -28,10 +28,10 @@ mod send;
 
 pub use client::Marketplace;
 pub use connection::{Connection, Credential, Patience, Secret, SetupError};
+pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::Call;
 pub use observe::Observing;
-pub use dispatch::{Sending, Sent};
 
 /// How many requests are in flight at most (`practice.md` §4).
 pub const IN_FLIGHT: usize = 4;

@@ -11,11 +11,11 @@ use crate::domain::tree::Tree;
 
 use super::answer::{self, Verdict};
 use super::delivery::{Done, Doubt, Errand, Group, Lane, Parcel, applied, rejected, transient};
+use super::dispatch::{Dispatch, Sent};
 use super::error::{CallError, Reach};
 use super::http::Reply;
 use super::images::Uploaded;
 use super::observe::agrees;
-use super::dispatch::{Dispatch, Sent};
 use super::words;
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>

@@ -13,11 +13,11 @@ use crate::domain::tree::Tree;
 use super::IN_FLIGHT;
 use super::client::Marketplace;
 use super::delivery::{Errand, Lane, Parcel, Request, applied, rejected, transient};
-use super::error::{CallError, SendError};
 use super::dispatch::{Dispatch, Sending, Sent};
+use super::error::{CallError, SendError};
+use super::pack::{Weight, pack, startable};
 use super::streak::Streak;
 use super::upload::Upload;
-use super::pack::{Weight, pack, startable};
 use super::wire::envelope;
 
 /// How many items are read and packed together, and how many bytes of them.

@@ -105,10 +105,14 @@ impl Store {
     /// else an empty one.
     pub fn recall_seen(&self, fingerprint: Digest) -> Result<Seen, StoreError> {
         let mut seen = Seen::empty(fingerprint);
-        let Some((commit, entries)) = self.load_seen(&fingerprint)? else { return Ok(seen) };
+        let Some((commit, entries)) = self.load_seen(&fingerprint)? else {
+            return Ok(seen);
+        };
         for (path, entry) in entries {
             // A reading of another build is as good as none.
-            let Ok(reading) = serde_json::from_str(&entry) else { return Ok(Seen::empty(fingerprint)) };
+            let Ok(reading) = serde_json::from_str(&entry) else {
+                return Ok(Seen::empty(fingerprint));
+            };
             seen.insert(path, reading);
         }
         seen.commit = Some(commit);
@@ -120,7 +124,11 @@ impl Store {
         let saved = self.load_image_locations()?.into_iter();
         Ok(saved
             .map(|((digest, item_id, slot), location)| ImageLocation {
-                name: ImageName { digest, item_id, slot },
+                name: ImageName {
+                    digest,
+                    item_id,
+                    slot,
+                },
                 location,
             })
             .collect())
@@ -132,14 +140,25 @@ impl Store {
 
     /// Keeps a reading: all of it if it is `fresh` (began empty), else the
     /// paths that changed. A reading that changed nothing costs no write.
-    pub fn keep_seen(&mut self, seen: &Seen, touched: &[RepoPath], fresh: bool) -> Result<(), StoreError> {
-        let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else { return Ok(()) };
+    pub fn keep_seen(
+        &mut self,
+        seen: &Seen,
+        touched: &[RepoPath],
+        fresh: bool,
+    ) -> Result<(), StoreError> {
+        let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else {
+            return Ok(());
+        };
         if !fresh && touched.is_empty() && self.kept_commit()?.as_ref() == Some(&commit.0) {
             return Ok(());
         }
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
         for path in touched {
-            match seen.files().get(path).and_then(|reading| serde_json::to_string(reading).ok()) {
+            match seen
+                .files()
+                .get(path)
+                .and_then(|reading| serde_json::to_string(reading).ok())
+            {
                 Some(entry) => upserts.push((path.clone(), entry)),
                 None => removals.push(path.clone()),
             }

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use marketsync::cli::Cli;
-use marketsync::config::{
-    ApplyConfig, Config, ConfigError, Environment, Job, resolve,
-};
+use marketsync::config::{ApplyConfig, Config, ConfigError, Environment, Job, resolve};
 use marketsync::edge::marketplace::{Credential, Secret};
 use secrecy::ExposeSecret;
 

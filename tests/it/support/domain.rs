@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use marketsync::domain::catalog::Snapshot;
 use marketsync::domain::event::{Action, Applied, Change, Outcome, Verb};
-use marketsync::domain::item::{BlobId, CommitId, Digest, Item, ItemKey, ItemType, Lifecycle, RepoPath, Version};
+use marketsync::domain::item::{
+    BlobId, CommitId, Digest, Item, ItemKey, ItemType, Lifecycle, RepoPath, Version,
+};
 use marketsync::domain::ledger::{Ledger, Row};
 use marketsync::domain::plan::{Look, Policy};
 use marketsync::domain::source::Problem;
@@ -18,7 +20,10 @@ pub fn digest(number: u64) -> Digest {
 }
 
 pub fn key(id: &str, version: &str) -> ItemKey {
-    ItemKey { item_id: id.parse().unwrap(), version: version.parse().unwrap() }
+    ItemKey {
+        item_id: id.parse().unwrap(),
+        version: version.parse().unwrap(),
+    }
 }
 
 /// Noon of a day, and minutes after it.
@@ -36,7 +41,11 @@ pub struct ItemBuilder(Item);
 
 pub fn item(id: &str, version: &str) -> ItemBuilder {
     let key = key(id, version);
-    let item_type = if key.version == Version::Na { "sidecar" } else { "plugin" };
+    let item_type = if key.version == Version::Na {
+        "sidecar"
+    } else {
+        "plugin"
+    };
     ItemBuilder(Item {
         path: RepoPath::new(&format!("{id}/{version}.json")).unwrap(),
         file: RepoPath::new(&format!("{id}/{version}.json")).unwrap(),
@@ -118,25 +127,45 @@ impl RowBuilder {
 }
 
 pub fn snapshot(items: impl IntoIterator<Item = ItemBuilder>) -> Snapshot {
-    let items = items.into_iter().map(|item| (item.0.key.clone(), Arc::new(item.0)));
-    Snapshot { commit: commit("c1"), items: items.collect(), problems: Vec::new() }
+    let items = items
+        .into_iter()
+        .map(|item| (item.0.key.clone(), Arc::new(item.0)));
+    Snapshot {
+        commit: commit("c1"),
+        items: items.collect(),
+        problems: Vec::new(),
+    }
 }
 
 /// The same snapshot of a source that holds a broken file, too.
 pub fn broken(mut snapshot: Snapshot) -> Snapshot {
     let path = RepoPath::new("broken.json").unwrap();
-    snapshot.problems.push(Problem::of_file(&path, "not valid JSON"));
+    snapshot
+        .problems
+        .push(Problem::of_file(&path, "not valid JSON"));
     snapshot
 }
 
 pub fn ledger(rows: impl IntoIterator<Item = RowBuilder>) -> Ledger {
-    let rows = rows.into_iter().map(|RowBuilder(key, row)| (key, row)).collect();
-    Ledger { rows, rejections: BTreeMap::new() }
+    let rows = rows
+        .into_iter()
+        .map(|RowBuilder(key, row)| (key, row))
+        .collect();
+    Ledger {
+        rows,
+        rejections: BTreeMap::new(),
+    }
 }
 
 /// Everything is allowed; a pass at noon.
 pub fn anything_goes() -> Policy {
-    Policy { correct_drift: true, prune: true, retry_rejected: false, setting: digest(7), now: noon(0) }
+    Policy {
+        correct_drift: true,
+        prune: true,
+        retry_rejected: false,
+        setting: digest(7),
+        now: noon(0),
+    }
 }
 
 pub fn agrees() -> Look {
@@ -144,11 +173,16 @@ pub fn agrees() -> Look {
 }
 
 pub fn differs(fields: &[&str]) -> Look {
-    Look::Differs { object_id: None, fields: fields.iter().map(|field| (*field).to_owned()).collect() }
+    Look::Differs {
+        object_id: None,
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+    }
 }
 
 pub fn failed(why: &str) -> Look {
-    Look::Failed { why: why.to_owned() }
+    Look::Failed {
+        why: why.to_owned(),
+    }
 }
 
 /// The outcome of a change that the marketplace made as it was asked to.
@@ -160,7 +194,15 @@ pub fn done(change: &Change) -> Outcome {
         Action::Delete => Verb::Deleted,
         Action::Forget => Verb::Forgotten,
     };
-    let applied =
-        Applied { verb, object_id: None, read_back: false, unchanged_there: false, took: Duration::from_millis(1) };
-    Outcome { change: change.clone(), result: Ok(applied) }
+    let applied = Applied {
+        verb,
+        object_id: None,
+        read_back: false,
+        unchanged_there: false,
+        took: Duration::from_millis(1),
+    };
+    Outcome {
+        change: change.clone(),
+        result: Ok(applied),
+    }
 }

@@ -51,7 +51,11 @@ pub fn path(path: &str) -> RepoPath {
 
 impl Default for MemoryTree {
     fn default() -> Self {
-        Self { commit: CommitId("c1".to_owned()), nodes: BTreeMap::new(), reads: Vec::new() }
+        Self {
+            commit: CommitId("c1".to_owned()),
+            nodes: BTreeMap::new(),
+            reads: Vec::new(),
+        }
     }
 }
 
@@ -71,12 +75,17 @@ impl MemoryTree {
     }
 
     pub fn without(mut self, at: &str) -> Self {
-        self.nodes.remove(&path(at)).unwrap_or_else(|| panic!("no {at}"));
+        self.nodes
+            .remove(&path(at))
+            .unwrap_or_else(|| panic!("no {at}"));
         self
     }
 
     pub fn rename(mut self, from: &str, to: &str) -> Self {
-        let node = self.nodes.remove(&path(from)).unwrap_or_else(|| panic!("no {from}"));
+        let node = self
+            .nodes
+            .remove(&path(from))
+            .unwrap_or_else(|| panic!("no {from}"));
         self.node(to, node)
     }
 
@@ -104,41 +113,58 @@ impl MemoryTree {
         matches!(extension, Some("json" | "yaml" | "yml"))
             && !name.ends_with(".schema.json")
             && name != "package.json"
-            && matches!(self.nodes.get(at), Some(Node::File(_) | Node::Link(_) | Node::Lost(_)))
+            && matches!(
+                self.nodes.get(at),
+                Some(Node::File(_) | Node::Link(_) | Node::Lost(_))
+            )
     }
 
     fn entry(&self, at: &RepoPath) -> Option<Entry> {
-        self.is_candidate(at).then(|| Entry { path: at.clone(), blob: self.nodes[at].blob() })
+        self.is_candidate(at).then(|| Entry {
+            path: at.clone(),
+            blob: self.nodes[at].blob(),
+        })
     }
 
     /// A listing of every candidate.
     pub fn complete(&self) -> Changes {
         let present = self.nodes.keys().filter_map(|at| self.entry(at)).collect();
-        Changes { complete: true, present, ..Changes::default() }
+        Changes {
+            complete: true,
+            present,
+            ..Changes::default()
+        }
     }
 
     /// How this commit differs from an earlier one that `seen` was read from.
     pub fn since(&self, before: &Self, seen: &Seen) -> Changes {
         let mut changes = Changes::default();
-        let paths: std::collections::BTreeSet<&RepoPath> = self.nodes.keys().chain(before.nodes.keys()).collect();
+        let paths: std::collections::BTreeSet<&RepoPath> =
+            self.nodes.keys().chain(before.nodes.keys()).collect();
         for at in paths {
             if self.nodes.get(at) == before.nodes.get(at) {
                 continue;
             }
             match self.entry(at) {
                 Some(entry) => changes.present.push(entry),
-                None if before.is_candidate(at) || seen.is_named(at) => changes.touched.push(at.clone()),
+                None if before.is_candidate(at) || seen.is_named(at) => {
+                    changes.touched.push(at.clone())
+                }
                 None => {}
             }
         }
         // A folder is where its files are, and some item may name it.
-        let folders = seen.named().filter(|at| before.is_folder(at) != self.is_folder(at));
+        let folders = seen
+            .named()
+            .filter(|at| before.is_folder(at) != self.is_folder(at));
         changes.touched.extend(folders.cloned());
         changes
     }
 
     fn is_folder(&self, at: &RepoPath) -> bool {
-        self.nodes.keys().any(|node| node != at && node.is_within(at))
+        self.nodes
+            .keys()
+            .any(|node| node != at && node.is_within(at))
     }
 }
 
@@ -161,7 +187,9 @@ impl Tree for MemoryTree {
                 visited.push((here.clone(), Some(FOLDER)));
                 break Target::Folder;
             };
-            let Ok(next) = here.join(&name) else { break Target::Outside };
+            let Ok(next) = here.join(&name) else {
+                break Target::Outside;
+            };
             let node = self.nodes.get(&next);
             let on_the_way = match node {
                 Some(Node::File(_) | Node::Lost(_)) => ahead.is_empty(),
@@ -184,7 +212,10 @@ impl Tree for MemoryTree {
                 Some(Node::File(bytes)) if ahead.is_empty() => {
                     here = next;
                     let size = u64::try_from(bytes.len()).unwrap();
-                    break Target::File { blob: self.nodes[&here].blob(), size };
+                    break Target::File {
+                        blob: self.nodes[&here].blob(),
+                        size,
+                    };
                 }
                 Some(Node::Lost(_)) if ahead.is_empty() => {
                     here = next;
@@ -200,11 +231,17 @@ impl Tree for MemoryTree {
             }
             here = next;
         };
-        Ok(Resolved { path: here, target, visited })
+        Ok(Resolved {
+            path: here,
+            target,
+            visited,
+        })
     }
 
     fn bytes(&mut self, at: &RepoPath, blob: BlobId) -> Result<Vec<u8>, Infallible> {
-        let Some(node @ Node::File(bytes)) = self.nodes.get(at) else { panic!("{at} is no file") };
+        let Some(node @ Node::File(bytes)) = self.nodes.get(at) else {
+            panic!("{at} is no file")
+        };
         assert_eq!(node.blob(), blob, "{at}");
         self.reads.push(at.to_string());
         Ok(bytes.clone())
