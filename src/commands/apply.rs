@@ -93,7 +93,13 @@ async fn passes(
     tools: Tools<'_>,
     report: &mut Report,
 ) -> Result<Passes, CommandError> {
-    let Tools { source, market, progress, stop, log } = tools;
+    let Tools {
+        source,
+        market,
+        progress,
+        stop,
+        log,
+    } = tools;
     let company = &config.connect.company;
     let standards = standards(&config.source, Some(company))?;
     let mut ledger = store.load_ledger()?;
