@@ -20,10 +20,11 @@ use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations};
 use crate::domain::item::{Digest, ItemKey, RepoPath};
 use crate::domain::ledger::{self, Ledger, Settling};
-use crate::domain::manifest::{self, Standards};
+use crate::domain::manifest;
 use crate::domain::plan::{self, Limits, Plan, Policy, Scope};
 use crate::domain::report::Report;
 use crate::domain::seen::Seen;
+use crate::domain::standards::Standards;
 use crate::edge::marketplace::{
     CallError, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
 };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::commands::failure::CommandError;
 use crate::config::SourceConfig;
 use crate::domain::item::{Digest, ItemType};
-use crate::domain::manifest::{Standards, Tailoring};
 use crate::domain::schema::{Schemas, compile_alone};
+use crate::domain::standards::{Standards, Tailoring};
 use crate::edge::source::{Source, SourceOptions};
 
 /// Opens the source that the configuration names.

@@ -8,11 +8,11 @@ use crate::config::ValidateConfig;
 use crate::cycle;
 use crate::domain::catalog::Snapshot;
 use crate::domain::item::Version;
-use crate::domain::manifest::Standards;
 use crate::domain::report::{Report, json, text};
 use crate::domain::rules;
 use crate::domain::seen::Seen;
 use crate::domain::source::Problem;
+use crate::domain::standards::Standards;
 use crate::edge::source::{Source, SourceError};
 use crate::edge::telemetry;
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::item::{BlobId, CommitId, Item, ItemId, ItemImage, ItemKey, RepoPath, Version};
-use crate::domain::manifest::{self, Reader, Standards, Tailoring};
+use crate::domain::manifest::{self, Reader};
 use crate::domain::seen::{Seen, Stale};
 use crate::domain::source::{Problem, Severity};
+use crate::domain::standards::{Standards, Tailoring};
 use crate::domain::tree::{Changes, Tree};
 
 /// How many other files a message names that hold the same item; a hostile

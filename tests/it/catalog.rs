@@ -6,10 +6,10 @@ use std::path::Path;
 
 use marketsync::domain::catalog::{Bodies, Snapshot, load};
 use marketsync::domain::item::{Digest, Item, ItemType, Lifecycle};
-use marketsync::domain::manifest::{Standards, Tailoring};
 use marketsync::domain::schema::Schemas;
 use marketsync::domain::seen::Seen;
 use marketsync::domain::source::{Problem, Severity};
+use marketsync::domain::standards::{Standards, Tailoring};
 use marketsync::domain::tree::{MAX_IMAGE_BYTES, MAX_ITEM_BYTES};
 use proptest::prelude::*;
 

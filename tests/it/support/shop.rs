@@ -9,7 +9,7 @@ use marketsync::domain::item::{
     BlobId, CommitId, Digest, ImageFormat, ImageSlot, Item, ItemImage, ItemKey, ItemType,
     Lifecycle, RepoPath,
 };
-use marketsync::domain::manifest::Tailoring;
+use marketsync::domain::standards::Tailoring;
 use marketsync::domain::tree::{Resolved, Target, Tree};
 use serde_json::{Value, json};
 
