@@ -1090,6 +1090,15 @@ fn bytes_that_a_clone_lacked_are_looked_for_in_every_reading() {
 }
 
 #[test]
+fn an_item_may_rest_on_a_file_that_is_listed_itself() {
+    let base = MemoryTree::default()
+        .with("items/a.json", sidecar("a", "\"$schema\": \"b.json\",\n"))
+        .with("items/b.json", COMPANY);
+    assert_eq!(reread(&base, &base.clone()), [""; 0]);
+    assert_eq!(reread(&base, &base.clone().with("items/b.json", "{}")), ["items/a.json", "items/b.json", "items/b.json"]);
+}
+
+#[test]
 fn a_double_that_goes_frees_the_other() {
     let base = catalogue();
     let double = base.clone().with("items/a2.json", sidecar("a", ""));

@@ -440,6 +440,21 @@ fn a_rejection_that_settles_holds_the_next_plan() {
 }
 
 #[test]
+fn what_was_applied_is_rejected_no_more() {
+    let source = snapshot([item("a", "NA")]);
+    for look in [agrees(), differs(&[])] {
+        let mut ledger = rejected(None);
+        let again = Policy { retry_rejected: true, ..anything_goes() };
+        let plan = plan(&source, &ledger, &looks([("a", "NA", look)]), &again);
+        let settling = Settling { commit: commit("c1"), now: noon(1), setting: digest(7) };
+        settle(&mut ledger, &crate::support::domain::done(&plan.changes[0]), &settling);
+        assert!(ledger.rejections.is_empty());
+        let row = &ledger.rows[&key("a", "NA")];
+        assert_eq!((row.digest, row.at, row.lifecycle), (digest(1), noon(1), Some(Lifecycle::Published)));
+    }
+}
+
+#[test]
 fn resources_of_a_published_version_are_immutable() {
     let held = |next| {
         format!(
