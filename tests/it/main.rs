@@ -20,5 +20,7 @@ mod exits;
 mod faults;
 mod git;
 mod pass;
+mod pass_rules;
+mod pass_sources;
 mod source;
 mod store;
