@@ -153,6 +153,11 @@ impl Running {
         Self { child, output }
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
@@ -208,7 +213,8 @@ pub(crate) struct Bench {
     pub(crate) repo: Repo,
     pub(crate) market: Market,
     pub(crate) home: TempDir,
-    runtime: Runtime,
+    /// Where the marketplace runs.
+    _runtime: Runtime,
 }
 
 impl Bench {
@@ -221,7 +227,7 @@ impl Bench {
     pub(crate) fn with(settings: Settings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let market = runtime.block_on(Market::start_signed_out(settings));
-        Self { repo: Repo::new(), market, home: TempDir::new().unwrap(), runtime }
+        Self { repo: Repo::new(), market, home: TempDir::new().unwrap(), _runtime: runtime }
     }
 
     /// The same as another Console.
@@ -232,11 +238,6 @@ impl Bench {
     /// The same with switches.
     pub(crate) fn switched(console: &str, switches: Switches) -> Self {
         Self::with(Settings { console: console.parse().unwrap(), switches, ..Settings::default() })
-    }
-
-    /// Runs something that waits for the marketplace.
-    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
     }
 
     pub(crate) fn handle(&self) -> &Handle {
