@@ -91,7 +91,7 @@ Exit codes:
 pub enum Command {
     /// Bring the marketplace up to date with the source once, then exit
     #[command(after_help = APPLY)]
-    Apply(Apply),
+    Apply(Box<Apply>),
     /// Check every item of the source, without network
     #[command(after_help = VALIDATE)]
     Validate(Validate),
@@ -113,7 +113,7 @@ pub enum Command {
 #[command(next_help_heading = "General")]
 pub struct Common {
     /// The configuration file, YAML [default: marketsync/marketsync.yaml in
-    /// $XDG_CONFIG_HOME or ~/.config, if it exists]
+    /// `$XDG_CONFIG_HOME` or ~/.config, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How log lines are written [default: text]
@@ -169,7 +169,7 @@ pub struct Status {
     #[expect(missing_docs, reason = "the group says it")]
     pub state: State,
     /// The source that the state is of, as `apply` was given it [default: .]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help_heading = None::<&'static str>)]
     pub source: Option<PathBuf>,
     /// The --path that `apply` was given
     #[arg(long, value_name = "PATH")]
@@ -201,7 +201,7 @@ pub struct Marketplace {
     pub data: Option<PathBuf>,
     /// Also serve the routes by which a test arranges items and faults
     /// [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub control: Option<bool>,
     /// Decide one thing that the published API leaves open; may be repeated
     #[arg(long = "switch", value_name = "NAME=VALUE")]
@@ -214,7 +214,7 @@ pub struct Marketplace {
 pub struct Source {
     /// A folder inside a git checkout, a bare repository, or a plain folder
     /// [default: .]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help_heading = None::<&'static str>)]
     pub source: Option<PathBuf>,
     /// The commit, branch or tag to read [default: HEAD]
     #[arg(long, value_name = "REV")]
@@ -227,17 +227,17 @@ pub struct Source {
     pub exclude: Vec<String>,
     /// Read the files as they lie in the folder, committed or not [default:
     /// false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub working_tree: Option<bool>,
     /// Check items of a type with a JSON Schema of your own; TYPE is a bare
     /// name or NAMESPACE/NAME; may be repeated
     #[arg(long = "schema", value_name = "TYPE=FILE")]
     pub schemas: Vec<String>,
     /// Treat warnings as errors [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub strict: Option<bool>,
     /// Write the company into tenantId of every item [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub set_tenant: Option<bool>,
     /// The lifecycleStatus of items that state none [default: published]
     #[arg(long, value_name = "STATUS")]
@@ -281,7 +281,7 @@ pub struct Connection {
 #[command(next_help_heading = "State")]
 pub struct State {
     /// The folder of the state [default: one for each endpoint, company and
-    /// source, in marketsync in $XDG_STATE_HOME or ~/.local/state]
+    /// source, in marketsync in `$XDG_STATE_HOME` or ~/.local/state]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }
@@ -296,7 +296,7 @@ pub struct Pass {
     pub drift: Option<Drift>,
     /// Delete items that left the source, of those that marketsync recorded
     /// [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub prune: Option<bool>,
     /// How many items one commit may delete in all [default: a tenth of those
     /// recorded, at least 1 and at most 10]
@@ -373,5 +373,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| "a duration is a number with its unit, such as 90s or 2m, of at most 24h".to_owned())
+        .ok_or_else(|| {
+            "a duration is a number with its unit, such as 90s or 2m, of at most 24h".to_owned()
+        })
 }

@@ -13,11 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::daemon::Rest;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{self, Bodies, Snapshot};
 use crate::domain::delta::full_delta;
-use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Verb};
+use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations};
 use crate::domain::item::{Digest, ItemKey, RepoPath};
 use crate::domain::ledger::{self, Ledger, Settling};
@@ -25,7 +24,9 @@ use crate::domain::manifest::{self, Standards};
 use crate::domain::plan::{self, Limits, Plan, Policy, Scope};
 use crate::domain::report::Report;
 use crate::domain::seen::Seen;
-use crate::edge::marketplace::{CallError, Marketplace, ObserveError, Observing, SendError, Sending, Sent};
+use crate::edge::marketplace::{
+    CallError, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
+};
 use crate::edge::source::{Reading, Source, SourceError, SourceTree};
 use crate::edge::store::{Store, StoreError};
 
@@ -127,7 +128,16 @@ pub async fn run(
     report: &mut Report,
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Rest, CycleError> {
-    let World { source, standards, market, store, ledger, seen, locations, tries } = world;
+    let World {
+        source,
+        standards,
+        market,
+        store,
+        ledger,
+        seen,
+        locations,
+        tries,
+    } = world;
     let head = source.head()?;
     let mut reading = source.read(&head, seen)?;
     let fresh = seen.commit.is_none();
@@ -136,33 +146,63 @@ pub async fn run(
     *report = Report::of(&snapshot);
     announce(&snapshot, &reading, tell);
 
-    let mut bodies = Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
+    let mut bodies = Bodies {
+        tree: &mut reading.tree,
+        tailoring: &standards.tailoring,
+    };
     let keys = plan::in_scope(order.scope, &snapshot, ledger);
-    let round = Observing { keys: &keys, snapshot: &snapshot, bodies: &mut bodies, locations, stop: &order.stop };
+    let round = Observing {
+        keys: &keys,
+        snapshot: &snapshot,
+        bodies: &mut bodies,
+        locations,
+        stop: &order.stop,
+    };
     let live = market.observe(round).await?;
     for learned in locations.take_fresh() {
         save_location(store, &learned)?;
     }
 
     let plan = plan::plan(&snapshot, ledger, &live, &policy(order));
-    let generation = if plan.has_writes() { Some(market.generation().await?) } else { None };
+    let generation = if plan.has_writes() {
+        Some(market.generation().await?)
+    } else {
+        None
+    };
     let limits = limits(order, &snapshot, ledger, store, generation)?;
     let mut plan = plan::check(plan, &limits);
     name_edits(&mut plan, ledger, &mut bodies);
-    plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
+    plan.held
+        .iter()
+        .for_each(|held| tell(&Event::Held(held.clone())));
 
     let mut record = Record {
         store,
         ledger,
-        settling: Settling { commit: snapshot.commit.clone(), now: order.now, setting: order.setting },
+        settling: Settling {
+            commit: snapshot.commit.clone(),
+            now: order.now,
+            setting: order.setting,
+        },
         tried: Vec::new(),
         unsent: Vec::new(),
         tell,
     };
     let changes = plan.changes.clone();
-    let sending = Sending { changes, bodies: &mut bodies, locations, tries, stop: &order.stop };
+    let sending = Sending {
+        changes,
+        bodies: &mut bodies,
+        locations,
+        tries,
+        stop: &order.stop,
+    };
     let sent = market.send(sending, |sent| record.settle(sent)).await;
-    let Record { store, tried, unsent, .. } = record;
+    let Record {
+        store,
+        tried,
+        unsent,
+        ..
+    } = record;
     forget_deleted(&tried, store, locations)?;
     count_tries(&tried, tries);
     let rest = rest(&plan, tried.iter().chain(&unsent), market.retry_after());
@@ -179,19 +219,28 @@ pub fn load(
     seen: &mut Seen,
 ) -> Result<(Snapshot, Vec<RepoPath>), SourceError> {
     let loaded = catalog::load(&mut reading.tree, &reading.changes, standards, seen)?;
-    if reading.tree.still_holds()? { Ok(loaded) } else { Err(SourceError::Changed) }
+    if reading.tree.still_holds()? {
+        Ok(loaded)
+    } else {
+        Err(SourceError::Changed)
+    }
 }
 
 fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Event)) {
     for path in &reading.changes.passed_over {
-        tell(&Event::Notice(format!("{path} is skipped: configuration is never read from the source")));
+        tell(&Event::Notice(format!(
+            "{path} is skipped: configuration is never read from the source"
+        )));
     }
     tell(&Event::Loaded {
         commit: snapshot.commit.clone(),
         items: snapshot.items.len(),
         problems: snapshot.problems.len(),
     });
-    snapshot.problems.iter().for_each(|problem| tell(&Event::Found(problem.clone())));
+    snapshot
+        .problems
+        .iter()
+        .for_each(|problem| tell(&Event::Found(problem.clone())));
 }
 
 fn policy(order: &Order) -> Policy {
@@ -213,9 +262,15 @@ fn limits(
     store: &Store,
     generation: Option<Generation>,
 ) -> Result<Limits, StoreError> {
-    let done = if order.prune { store.deletions_of(&snapshot.commit)? } else { 0 };
+    let done = if order.prune {
+        store.deletions_of(&snapshot.commit)?
+    } else {
+        0
+    };
     let recorded = ledger.rows.len() + done;
-    let allowed = order.allow_deletes.unwrap_or_else(|| plan::deletes_allowed(recorded));
+    let allowed = order
+        .allow_deletes
+        .unwrap_or_else(|| plan::deletes_allowed(recorded));
     Ok(Limits {
         deletes: allowed.saturating_sub(done),
         empty_source: snapshot.items.is_empty(),
@@ -228,12 +283,24 @@ fn limits(
 /// last. For people only: if those bytes are gone (`git gc`, a directory), the
 /// edit is sent all the same and its fields stay unnamed.
 fn name_edits(plan: &mut Plan, ledger: &Ledger, bodies: &mut Bodies<'_, SourceTree<'_>>) {
-    for change in plan.changes.iter_mut().filter(|change| change.reason == Reason::Edited) {
-        let (Some(item), Some(row)) = (&change.wanted, ledger.rows.get(&change.key)) else { continue };
+    for change in plan
+        .changes
+        .iter_mut()
+        .filter(|change| change.reason == Reason::Edited)
+    {
+        let (Some(item), Some(row)) = (&change.wanted, ledger.rows.get(&change.key)) else {
+            continue;
+        };
         let before = manifest::document_at(bodies.tree, &row.path, row.blob, bodies.tailoring);
-        let (Ok(before), Ok(wanted)) = (before, bodies.document(item)) else { continue };
+        let (Ok(before), Ok(wanted)) = (before, bodies.document(item)) else {
+            continue;
+        };
         let edits = full_delta(&before, &wanted);
-        change.fields = edits.into_iter().map(|edit| edit.pointer).take(FIELDS_SHOWN).collect();
+        change.fields = edits
+            .into_iter()
+            .map(|edit| edit.pointer)
+            .take(FIELDS_SHOWN)
+            .collect();
     }
 }
 
@@ -263,7 +330,10 @@ impl Record<'_> {
                 self.store.save(self.ledger, &outcomes, &self.settling)?;
                 for outcome in outcomes {
                     let commit = self.settling.commit.clone();
-                    (self.tell)(&Event::Settled { outcome: outcome.clone(), commit });
+                    (self.tell)(&Event::Settled {
+                        outcome: outcome.clone(),
+                        commit,
+                    });
                     self.tried.push(outcome);
                 }
                 Ok(())
@@ -304,9 +374,18 @@ fn count_tries(outcomes: &[Outcome], tries: &mut BTreeMap<ItemKey, u32>) {
 }
 
 /// Whether another pass may do more.
-fn rest<'a>(plan: &Plan, mut outcomes: impl Iterator<Item = &'a Outcome>, after: Option<Duration>) -> Rest {
-    let unobserved = plan.held.iter().any(|held| matches!(held.why, Hold::Unobserved { .. }));
-    if unobserved || outcomes.any(|outcome| matches!(outcome.result, Err(Failure::Transient { .. }))) {
+fn rest<'a>(
+    plan: &Plan,
+    mut outcomes: impl Iterator<Item = &'a Outcome>,
+    after: Option<Duration>,
+) -> Rest {
+    let unobserved = plan
+        .held
+        .iter()
+        .any(|held| matches!(held.why, Hold::Unobserved { .. }));
+    if unobserved
+        || outcomes.any(|outcome| matches!(outcome.result, Err(Failure::Transient { .. })))
+    {
         Rest::Retry { after }
     } else {
         Rest::Settled

@@ -5,23 +5,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::domain::event::Rest;
+
 /// The first pause after a pass that left something to try again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause (`practice.md` §4): somebody waits for the item.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// What a pass leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
-    /// Nothing that another try would change.
-    Settled,
-    /// Something may go next time.
-    Retry {
-        /// How long the server asked to wait.
-        after: Option<Duration>,
-    },
-}
 
 /// Pauses that double, each drawn from its whole length ("full jitter"), so
 /// that many clients of one server do not come back together.
@@ -33,9 +23,13 @@ pub struct Backoff {
 impl Backoff {
     /// The next pause; never shorter than the server asked for.
     pub fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
+        let longest = FIRST_PAUSE
+            .saturating_mul(1 << self.tries.min(16))
+            .min(LONGEST_PAUSE);
         self.tries += 1;
-        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
+        longest
+            .mul_f64(fastrand::f64())
+            .max(asked.unwrap_or_default())
     }
 }
 
@@ -82,10 +76,15 @@ mod tests {
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    use super::{Backoff, LONGEST_PAUSE, Rest, until_settled};
+    use super::{Backoff, LONGEST_PAUSE, until_settled};
+    use crate::domain::event::Rest;
 
     fn run(give_up: u64, results: &[Result<Rest, bool>]) -> (Result<Rest, bool>, usize, Duration) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let (_keep, stop) = watch::channel(false);
             let calls = Cell::new(0);
@@ -95,7 +94,14 @@ mod tests {
                 calls.set(call + 1);
                 *results.get(call).unwrap_or(&results[results.len() - 1])
             };
-            let result = until_settled(Duration::from_secs(give_up), stop, pass, |error| *error, |_| {}).await;
+            let result = until_settled(
+                Duration::from_secs(give_up),
+                stop,
+                pass,
+                |error| *error,
+                |_| {},
+            )
+            .await;
             (result, calls.get(), start.elapsed())
         })
     }
@@ -104,7 +110,10 @@ mod tests {
 
     #[test]
     fn settled_is_the_end() {
-        assert_eq!(run(120, &[Ok(Rest::Settled)]), (Ok(Rest::Settled), 1, Duration::ZERO));
+        assert_eq!(
+            run(120, &[Ok(Rest::Settled)]),
+            (Ok(Rest::Settled), 1, Duration::ZERO)
+        );
     }
 
     #[test]
@@ -129,7 +138,9 @@ mod tests {
 
     #[test]
     fn the_server_sets_the_least_pause() {
-        let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
+        let asked = Ok(Rest::Retry {
+            after: Some(Duration::from_secs(30)),
+        });
         let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
         assert!(took >= Duration::from_secs(30), "{took:?}");
     }

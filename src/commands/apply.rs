@@ -18,8 +18,8 @@ use crate::commands::standards::{fingerprint, open_source, standards};
 use crate::commands::{Exit, print};
 use crate::config::{ApplyConfig, Connect, Endpoint};
 use crate::cycle::{self, CycleError, Order, World};
-use crate::daemon::{Rest, until_settled};
-use crate::domain::event::Event;
+use crate::daemon::until_settled;
+use crate::domain::event::{Event, Rest};
 use crate::domain::item::Digest;
 use crate::domain::plan::Scope;
 use crate::domain::report::{Report, json, text};
@@ -38,7 +38,12 @@ type Passes = Result<Rest, CycleError>;
 /// Applies the source once.
 pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch()?;
-    let Connect { endpoint, company, origin, .. } = &config.connect;
+    let Connect {
+        endpoint,
+        company,
+        origin,
+        ..
+    } = &config.connect;
     info!(%endpoint, company, from = origin, "Applying");
     let source = open_source(&config.source)?;
     warn_of_uncommitted(&source)?;
@@ -53,7 +58,15 @@ pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
 
     let mut report = Report::default();
     let stop = signals.stop();
-    let work = passes(config, &source, store, &market, stop, &progress, &mut report);
+    let work = passes(
+        config,
+        &source,
+        store,
+        &market,
+        stop,
+        &progress,
+        &mut report,
+    );
     let (result, signal) = signals.guard(work).await;
     progress.end();
     servers.shutdown().await;
@@ -116,13 +129,24 @@ async fn passes(
         progress.say(format!("trying again in {} s", pause.as_secs()));
         progress.above(|| info!(pause_ms, "Trying again"));
     };
-    Ok(until_settled(config.pass.retry_for, stop, pass, CycleError::is_transient, wait).await)
+    Ok(until_settled(
+        config.pass.retry_for,
+        stop,
+        pass,
+        CycleError::is_transient,
+        wait,
+    )
+    .await)
 }
 
 fn order(config: &ApplyConfig, schemas: Digest, stop: tokio::sync::watch::Receiver<bool>) -> Order {
     let pass = &config.pass;
     Order {
-        scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
+        scope: if pass.drift == Drift::Off {
+            Scope::New
+        } else {
+            Scope::All
+        },
         correct_drift: pass.drift == Drift::Correct,
         prune: pass.prune,
         retry_rejected: true,
@@ -139,7 +163,11 @@ fn order(config: &ApplyConfig, schemas: Digest, stop: tokio::sync::watch::Receiv
 fn setting(credential: &Credential, schemas: Digest) -> Digest {
     let who = match credential {
         Credential::Basic { client_id, secret } => format!("{client_id} {}", changed(secret)),
-        Credential::PrivateKeyJwt { client_id, key_id, key } => format!("{client_id} {key_id} {}", changed(key)),
+        Credential::PrivateKeyJwt {
+            client_id,
+            key_id,
+            key,
+        } => format!("{client_id} {key_id} {}", changed(key)),
         Credential::Token { token } => changed(token),
         Credential::None => String::new(),
     };
@@ -155,7 +183,11 @@ fn changed(secret: &Secret) -> String {
     }
 }
 
-fn marketplace(connect: &Connect, url: Url, progress: &Progress) -> Result<Marketplace, CommandError> {
+fn marketplace(
+    connect: &Connect,
+    url: Url,
+    progress: &Progress,
+) -> Result<Marketplace, CommandError> {
     let credential = match (&connect.endpoint, &connect.credential) {
         // The embedded marketplace takes any account, but asks for one.
         (Endpoint::Embedded, _) => Credential::Basic {
@@ -180,14 +212,22 @@ async fn start_embedded(
     config: &ApplyConfig,
     servers: &mut JoinSet<Result<(), EmbeddedError>>,
 ) -> Result<Url, CommandError> {
-    let settings = Settings { persist: Some(config.state.join(EMBEDDED_FILE)), ..Settings::default() };
+    let settings = Settings {
+        persist: Some(config.state.join(EMBEDDED_FILE)),
+        ..Settings::default()
+    };
     let handle = embedded::open(settings)?;
-    let refused = |source| CommandError::Listen { address: "127.0.0.1".to_owned(), source };
+    let refused = |source| CommandError::Listen {
+        address: "127.0.0.1".to_owned(),
+        source,
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     servers.spawn(embedded::serve(listener, handle, std::future::pending()));
-    Url::parse(&format!("http://{address}"))
-        .map_err(|why| CommandError::Switch { switch: address.to_string(), why: why.to_string() })
+    Url::parse(&format!("http://{address}")).map_err(|why| CommandError::Switch {
+        switch: address.to_string(),
+        why: why.to_string(),
+    })
 }
 
 fn warn_of_uncommitted(source: &Source) -> Result<(), CommandError> {
@@ -212,8 +252,16 @@ fn finish(
         _ => None,
     };
     let nothing_read = failed.is_some() && report.commit.is_none();
-    let text = || if nothing_read { String::new() } else { text::applied(report) };
-    print(config.format, text, || json::report(report, failed.as_deref()))?;
+    let text = || {
+        if nothing_read {
+            String::new()
+        } else {
+            text::applied(report)
+        }
+    };
+    print(config.format, text, || {
+        json::report(report, failed.as_deref())
+    })?;
     let undone = report.unattempted > 0 || matches!(result, Some(Ok(Rest::Retry { .. })) | None);
     match (result, signal) {
         (Some(Err(error)), _) => Err(error.into()),

@@ -63,14 +63,23 @@ impl From<Verdict> for Exit {
 ///
 /// A reader that has gone away is no error of the command: what it did, it
 /// did.
-pub fn print(format: Format, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Result<(), CommandError> {
+pub fn print(
+    format: Format,
+    text: impl FnOnce() -> String,
+    json: impl FnOnce() -> Value,
+) -> Result<(), CommandError> {
     let out = match format {
         Format::Text => text(),
         Format::Json => format!("{:#}\n", json()),
     };
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandError::Print(error)),
+    match stdout
+        .write_all(out.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CommandError::Print(error))
+        }
         _ => Ok(()),
     }
 }

@@ -20,7 +20,9 @@ impl Progress {
     pub fn start(message: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // The template is a constant that a test draws.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {pos} requests, {elapsed}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {msg}, {pos} requests, {elapsed}")
+        {
             bar.set_style(style);
         }
         bar.set_message(message.to_owned());
@@ -37,7 +39,8 @@ impl Progress {
     /// write its line above.
     pub fn tell(&self, event: &Event, log: impl FnOnce()) {
         if let Event::Loaded { items, .. } = event {
-            self.0.set_message(format!("comparing and sending {items} items"));
+            self.0
+                .set_message(format!("comparing and sending {items} items"));
         }
         self.above(log);
     }

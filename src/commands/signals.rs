@@ -19,8 +19,12 @@ pub struct Signals {
 impl Signals {
     /// Catches both. The process handles them itself, also as PID 1.
     pub fn catch() -> Result<Self, CommandError> {
-        let catch =
-            |kind| signal(kind).map_err(|source| CommandError::System { what: "handle signals", source });
+        let catch = |kind| {
+            signal(kind).map_err(|source| CommandError::System {
+                what: "handle signals",
+                source,
+            })
+        };
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,

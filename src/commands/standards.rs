@@ -27,11 +27,15 @@ pub fn standards(config: &SourceConfig, company: Option<&str>) -> Result<Standar
     for (item_type, path) in &config.schemas {
         added.push((item_type.clone(), read_schema(path)?));
     }
-    let schemas = Schemas::new(&added).map_err(|source| CommandError::Schema { path: None, source })?;
+    let schemas =
+        Schemas::new(&added).map_err(|source| CommandError::Schema { path: None, source })?;
     Ok(Standards {
         schemas,
         tailoring: Tailoring {
-            set_tenant: config.set_tenant.then(|| company.map(str::to_owned)).flatten(),
+            set_tenant: config
+                .set_tenant
+                .then(|| company.map(str::to_owned))
+                .flatten(),
             default_lifecycle: config.default_lifecycle,
         },
         company: company.map(str::to_owned),
@@ -40,16 +44,26 @@ pub fn standards(config: &SourceConfig, company: Option<&str>) -> Result<Standar
 }
 
 fn read_schema(path: &PathBuf) -> Result<String, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| CommandError::ReadSchema { path: path.clone(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| CommandError::ReadSchema {
+        path: path.clone(),
+        source,
+    })?;
     // Compiled here once more, so that the message names the file.
-    compile_alone(&text).map_err(|source| CommandError::Schema { path: Some(path.clone()), source })?;
+    compile_alone(&text).map_err(|source| CommandError::Schema {
+        path: Some(path.clone()),
+        source,
+    })?;
     Ok(text)
 }
 
 /// What a kept reading holds for: these standards, this folder, these
 /// excludes.
 pub fn fingerprint(standards: &Standards, source: &Source) -> Digest {
-    let text = format!("{}\n{}\n{:?}", standards.fingerprint(), source.path(), source.excludes());
+    let text = format!(
+        "{}\n{}\n{:?}",
+        standards.fingerprint(),
+        source.path(),
+        source.excludes()
+    );
     Digest::of(text.as_bytes())
 }

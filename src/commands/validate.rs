@@ -24,11 +24,19 @@ pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
     let result = read(&source, &standards, config.against.as_deref());
     progress.end();
     let report = Report::of(&result?);
-    print(config.format, || text::validated(&report), || json::report(&report, None))?;
+    print(
+        config.format,
+        || text::validated(&report),
+        || json::report(&report, None),
+    )?;
     Ok(Exit::from(report.verdict()))
 }
 
-fn read(source: &Source, standards: &Standards, against: Option<&str>) -> Result<Snapshot, CommandError> {
+fn read(
+    source: &Source,
+    standards: &Standards,
+    against: Option<&str>,
+) -> Result<Snapshot, CommandError> {
     let mut seen = Seen::default();
     let mut reading = source.read(&source.head()?, &seen)?;
     if let Some(path) = source.uncommitted()? {
@@ -40,15 +48,24 @@ fn read(source: &Source, standards: &Standards, against: Option<&str>) -> Result
     if let Some(revision) = against {
         let before = at_revision(source, standards, revision)?;
         snapshot.problems.extend(sealed_changes(&snapshot, &before));
-        snapshot.problems.sort_by(|a, b| (&a.path, a.position).cmp(&(&b.path, b.position)));
+        snapshot
+            .problems
+            .sort_by(|a, b| (&a.path, a.position).cmp(&(&b.path, b.position)));
     }
     Ok(snapshot)
 }
 
-fn at_revision(source: &Source, standards: &Standards, revision: &str) -> Result<Snapshot, CommandError> {
+fn at_revision(
+    source: &Source,
+    standards: &Standards,
+    revision: &str,
+) -> Result<Snapshot, CommandError> {
     let mut seen = Seen::default();
     let Some(mut reading) = source.revision(revision)? else {
-        return Err(SourceError::NoRevision { revision: revision.to_owned() }.into());
+        return Err(SourceError::NoRevision {
+            revision: revision.to_owned(),
+        }
+        .into());
     };
     Ok(cycle::load(&mut reading, standards, &mut seen)?.0)
 }
@@ -57,7 +74,9 @@ fn at_revision(source: &Source, standards: &Standards, revision: &str) -> Result
 fn sealed_changes(now: &Snapshot, before: &Snapshot) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, item) in &now.items {
-        let Some(old) = before.items.get(key) else { continue };
+        let Some(old) = before.items.get(key) else {
+            continue;
+        };
         let versions = now.versions_of(&key.item_id);
         if let Some(next) = rules::sealed(item, old.sealed_digest, Some(old.lifecycle), versions) {
             problems.push(sealed_change(item.path.clone(), &key.version, &next));
@@ -66,7 +85,14 @@ fn sealed_changes(now: &Snapshot, before: &Snapshot) -> Vec<Problem> {
     problems
 }
 
-fn sealed_change(path: crate::domain::item::RepoPath, version: &Version, next: &Version) -> Problem {
-    let message = format!("version {version} is published: its resources and its type cannot change");
-    Problem::of_file(&path, message).hint(format!("leave {version} as it was, and publish {next} with the change"))
+fn sealed_change(
+    path: crate::domain::item::RepoPath,
+    version: &Version,
+    next: &Version,
+) -> Problem {
+    let message =
+        format!("version {version} is published: its resources and its type cannot change");
+    Problem::of_file(&path, message).hint(format!(
+        "leave {version} as it was, and publish {next} with the change"
+    ))
 }

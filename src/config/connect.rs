@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use crate::edge::marketplace::{Credential, Secret};
 use super::error::ConfigError;
 use super::layers::{Given, Layers, Origin, text};
 use super::miactl;
 use crate::cli;
+use crate::edge::marketplace::{Credential, Secret};
 
 /// The company of an embedded marketplace, if none is given.
 pub const EMBEDDED_COMPANY: &str = "my-company";
@@ -77,22 +77,39 @@ impl Parts {
 }
 
 /// Everything that is needed to connect.
-pub(super) fn connect(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Connect, ConfigError> {
+pub(super) fn connect(
+    layers: &Layers<'_>,
+    flags: &cli::Connection,
+) -> Result<Connect, ConfigError> {
     let parts = parts(layers, flags)?;
-    let ca_file = layers.path("ca_file", flags.ca_file.as_ref())?.map(|given| given.value);
-    let Target { endpoint, company, origin, context } = target_with(layers, flags, &parts)?;
+    let ca_file = layers
+        .path("ca_file", flags.ca_file.as_ref())?
+        .map(|given| given.value);
+    let Target {
+        endpoint,
+        company,
+        origin,
+        context,
+    } = target_with(layers, flags, &parts)?;
     let (ca_file, credential) = match (&endpoint, context) {
         (Endpoint::Embedded, _) => (ca_file, Credential::None),
-        (Endpoint::Remote(_), Some(context)) => {
-            (ca_file.or_else(|| context.ca_file.clone()), context.credential()?)
-        }
+        (Endpoint::Remote(_), Some(context)) => (
+            ca_file.or_else(|| context.ca_file.clone()),
+            context.credential()?,
+        ),
         (Endpoint::Remote(url), None) => match credential(parts)? {
             Some(credential) => (ca_file, credential),
             None if is_loopback(url) => (ca_file, Credential::None),
             None => return Err(no_credential()),
         },
     };
-    Ok(Connect { endpoint, company, credential, ca_file, origin })
+    Ok(Connect {
+        endpoint,
+        company,
+        credential,
+        ca_file,
+        origin,
+    })
 }
 
 /// Endpoint and company, for who does not connect.
@@ -102,20 +119,36 @@ pub(super) fn target(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Tar
 
 /// Why this connection deserves a look, if it does.
 pub(super) fn notice(connect: &Connect) -> Option<String> {
-    let Endpoint::Remote(url) = &connect.endpoint else { return None };
-    let open = url.scheme() == "http" && !is_loopback(url) && !matches!(connect.credential, Credential::None);
+    let Endpoint::Remote(url) = &connect.endpoint else {
+        return None;
+    };
+    let open = url.scheme() == "http"
+        && !is_loopback(url)
+        && !matches!(connect.credential, Credential::None);
     open.then(|| {
-        format!("{} has no TLS: everybody on the way can read the credential; use https://", connect.endpoint)
+        format!(
+            "{} has no TLS: everybody on the way can read the credential; use https://",
+            connect.endpoint
+        )
     })
 }
 
-fn target_with(layers: &Layers<'_>, flags: &cli::Connection, parts: &Parts) -> Result<Target, ConfigError> {
+fn target_with(
+    layers: &Layers<'_>,
+    flags: &cli::Connection,
+    parts: &Parts,
+) -> Result<Target, ConfigError> {
     let endpoint = layers.checked("endpoint", flags.endpoint.as_ref(), self::endpoint)?;
     let company = layers.checked("company_id", flags.company_id.as_ref(), self::company)?;
     if endpoint.is_none() && company.is_none() && parts.is_empty() {
-        let Some(context) = miactl::current(layers.environment())? else { return Err(no_endpoint()) };
+        let Some(context) = miactl::current(layers.environment())? else {
+            return Err(no_endpoint());
+        };
         let origin = context.origin.clone();
-        let invalid = |why| ConfigError::Invalid { origin: origin.clone(), why };
+        let invalid = |why| ConfigError::Invalid {
+            origin: origin.clone(),
+            why,
+        };
         return Ok(Target {
             endpoint: self::endpoint(&context.endpoint).map_err(invalid)?,
             company: self::company(&context.company).map_err(invalid)?,
@@ -123,12 +156,17 @@ fn target_with(layers: &Layers<'_>, flags: &cli::Connection, parts: &Parts) -> R
             context: Some(context),
         });
     }
-    let Some(endpoint) = endpoint else { return Err(no_endpoint()) };
+    let Some(endpoint) = endpoint else {
+        return Err(no_endpoint());
+    };
     let company = match (company, &endpoint.value) {
         (Some(company), _) => company,
         (None, Endpoint::Embedded) => {
             let origin = Origin::Flag("default".to_owned());
-            Given { value: EMBEDDED_COMPANY.to_owned(), origin }
+            Given {
+                value: EMBEDDED_COMPANY.to_owned(),
+                origin,
+            }
         }
         (None, Endpoint::Remote(_)) => return Err(no_company()),
     };
@@ -137,7 +175,12 @@ fn target_with(layers: &Layers<'_>, flags: &cli::Connection, parts: &Parts) -> R
     } else {
         format!("{}, {}", endpoint.origin, company.origin)
     };
-    Ok(Target { endpoint: endpoint.value, company: company.value, origin, context: None })
+    Ok(Target {
+        endpoint: endpoint.value,
+        company: company.value,
+        origin,
+        context: None,
+    })
 }
 
 fn no_endpoint() -> ConfigError {
@@ -166,8 +209,16 @@ fn parts(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Parts, ConfigEr
     Ok(Parts {
         client_id: layers.one("client_id", flags.client_id.clone(), text)?,
         key_id: layers.one("key_id", flags.key_id.clone(), text)?,
-        secret: secret("CLIENT_SECRET", "client_secret_file", flags.client_secret_file.as_ref())?,
-        private_key: secret("PRIVATE_KEY", "private_key_file", flags.private_key_file.as_ref())?,
+        secret: secret(
+            "CLIENT_SECRET",
+            "client_secret_file",
+            flags.client_secret_file.as_ref(),
+        )?,
+        private_key: secret(
+            "PRIVATE_KEY",
+            "private_key_file",
+            flags.private_key_file.as_ref(),
+        )?,
         token: secret("TOKEN", "token_file", flags.token_file.as_ref())?,
     })
 }
@@ -182,21 +233,50 @@ fn secret(
     let variable = format!("MARKETSYNC_{name}");
     let value = layers.variable(name);
     match (file, value) {
-        (Some(Given { origin: origin @ Origin::Variable(_), .. }), Some(_)) => {
-            Err(ConfigError::Both { one: variable, other: origin.to_string() })
-        }
-        (Some(Given { origin: Origin::File { .. }, .. }) | None, Some(value)) => {
+        (
+            Some(Given {
+                origin: origin @ Origin::Variable(_),
+                ..
+            }),
+            Some(_),
+        ) => Err(ConfigError::Both {
+            one: variable,
+            other: origin.to_string(),
+        }),
+        (
+            Some(Given {
+                origin: Origin::File { .. },
+                ..
+            })
+            | None,
+            Some(value),
+        ) => {
             let value = Secret::Text(SecretString::from(value.to_owned()));
-            Ok(Some(Given { value, origin: Origin::Variable(variable) }))
+            Ok(Some(Given {
+                value,
+                origin: Origin::Variable(variable),
+            }))
         }
-        (Some(file), _) => Ok(Some(Given { value: Secret::File(file.value), origin: file.origin })),
+        (Some(file), _) => Ok(Some(Given {
+            value: Secret::File(file.value),
+            origin: file.origin,
+        })),
         (None, None) => Ok(None),
     }
 }
 
 fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
-    let Parts { client_id, key_id, secret, private_key, token } = parts;
-    let both = |one: &Origin, other: &Origin| ConfigError::Both { one: one.to_string(), other: other.to_string() };
+    let Parts {
+        client_id,
+        key_id,
+        secret,
+        private_key,
+        token,
+    } = parts;
+    let both = |one: &Origin, other: &Origin| ConfigError::Both {
+        one: one.to_string(),
+        other: other.to_string(),
+    };
     let half = |given: &Origin, missing| ConfigError::HalfCredential {
         given: given.to_string(),
         missing,
@@ -206,8 +286,14 @@ fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
         },
     };
     if let Some(token) = token {
-        let secrets = [&secret, &private_key].into_iter().flatten().map(|given| &given.origin);
-        let account = [&client_id, &key_id].into_iter().flatten().map(|given| &given.origin);
+        let secrets = [&secret, &private_key]
+            .into_iter()
+            .flatten()
+            .map(|given| &given.origin);
+        let account = [&client_id, &key_id]
+            .into_iter()
+            .flatten()
+            .map(|given| &given.origin);
         return match secrets.chain(account).next() {
             Some(other) => Err(both(&token.origin, other)),
             None => Ok(Some(Credential::Token { token: token.value })),
@@ -215,11 +301,12 @@ fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
     }
     match (client_id, secret, key_id, private_key) {
         (None, None, None, None) => Ok(None),
-        (_, Some(secret), Some(Given { origin, .. }), _) => Err(both(&secret.origin, &origin)),
-        (_, Some(secret), _, Some(Given { origin, .. })) => Err(both(&secret.origin, &origin)),
-        (Some(id), Some(secret), None, None) => {
-            Ok(Some(Credential::Basic { client_id: id.value, secret: secret.value }))
-        }
+        (_, Some(secret), Some(Given { origin, .. }), _)
+        | (_, Some(secret), None, Some(Given { origin, .. })) => Err(both(&secret.origin, &origin)),
+        (Some(id), Some(secret), None, None) => Ok(Some(Credential::Basic {
+            client_id: id.value,
+            secret: secret.value,
+        })),
         (Some(id), None, Some(key), Some(private)) => Ok(Some(Credential::PrivateKeyJwt {
             client_id: id.value,
             key_id: key.value,
@@ -237,14 +324,26 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     if text == "embedded" {
         return Ok(Endpoint::Embedded);
     }
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let with_scheme = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
     // The text is not repeated: it may hold a password.
-    let url: Url = with_scheme.parse().map_err(|cause| format!("this is neither a URL nor `embedded`: {cause}"))?;
+    let url: Url = with_scheme
+        .parse()
+        .map_err(|cause| format!("this is neither a URL nor `embedded`: {cause}"))?;
     if !matches!(url.scheme(), "https" | "http") {
-        return Err(format!("an endpoint is an https:// URL or `embedded`, not {}://", url.scheme()));
+        return Err(format!(
+            "an endpoint is an https:// URL or `embedded`, not {}://",
+            url.scheme()
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("an endpoint holds no user and no password; give the credential apart from it".to_owned());
+        return Err(
+            "an endpoint holds no user and no password; give the credential apart from it"
+                .to_owned(),
+        );
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("an endpoint has no query (`?`) and no fragment (`#`)".to_owned());
@@ -257,8 +356,15 @@ fn company(text: &str) -> Result<String, String> {
     // with room to spare.
     const LONGEST: usize = 255;
     let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '/' | '?' | '#' | '\\');
-    if text.is_empty() || text.len() > LONGEST || text.contains(odd) || text.chars().all(|c| c == '.') {
-        return Err("this is no id of a company; the Console shows it in the address of its pages".to_owned());
+    if text.is_empty()
+        || text.len() > LONGEST
+        || text.contains(odd)
+        || text.chars().all(|c| c == '.')
+    {
+        return Err(
+            "this is no id of a company; the Console shows it in the address of its pages"
+                .to_owned(),
+        );
     }
     Ok(text.to_owned())
 }

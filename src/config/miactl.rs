@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::edge::marketplace::{Credential, Secret};
 use super::error::ConfigError;
 use super::layers::{Environment, config_home, place, read};
+use crate::edge::marketplace::{Credential, Secret};
 
 /// miactl's configuration, as far as it matters here.
 #[derive(Deserialize)]
@@ -62,7 +62,9 @@ impl Current {
 
 /// Where miactl's configuration is.
 fn file(environment: &Environment) -> Option<PathBuf> {
-    let first = environment.get("MIACONFIG").and_then(|list| list.split(':').next());
+    let first = environment
+        .get("MIACONFIG")
+        .and_then(|list| list.split(':').next());
     match first.filter(|file| !file.is_empty()) {
         Some(file) => Some(PathBuf::from(file)),
         None => config_home(environment).map(|home| home.join("miactl/config")),
@@ -71,26 +73,42 @@ fn file(environment: &Environment) -> Option<PathBuf> {
 
 /// The current context, if miactl has one.
 pub(super) fn current(environment: &Environment) -> Result<Option<Current>, ConfigError> {
-    let Some(file) = file(environment) else { return Ok(None) };
+    let Some(file) = file(environment) else {
+        return Ok(None);
+    };
     let text = match read(&file) {
         Ok(text) => text,
         // Not everybody has miactl.
-        Err(ConfigError::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        Err(ConfigError::Unreadable { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
             return Ok(None);
         }
         Err(fault) => return Err(fault),
     };
     let options = serde_saphyr::options! { with_snippet: false };
     let document: Option<Document> =
-        serde_saphyr::from_str_with_options(&text, options).map_err(|fault| ConfigError::Malformed {
-            place: place(&file, fault.location()),
-            message: "this is no configuration of miactl".to_owned(),
+        serde_saphyr::from_str_with_options(&text, options).map_err(|fault| {
+            ConfigError::Malformed {
+                place: place(&file, fault.location()),
+                message: "this is no configuration of miactl".to_owned(),
+            }
         })?;
-    let Some(document) = document else { return Ok(None) };
-    let Some(name) = document.current_context.filter(|name| !name.is_empty()) else { return Ok(None) };
-    let refuse = Refusal { file: &file, context: &name };
+    let Some(document) = document else {
+        return Ok(None);
+    };
+    let Some(name) = document.current_context.filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let refuse = Refusal {
+        file: &file,
+        context: &name,
+    };
     let Some(context) = document.contexts.unwrap_or_default().remove(&name) else {
-        return Err(refuse.because("it does not exist", "choose another one: miactl context use NAME"));
+        return Err(refuse.because(
+            "it does not exist",
+            "choose another one: miactl context use NAME",
+        ));
     };
     use_context(&refuse, context, document.credentials.unwrap_or_default()).map(Some)
 }
@@ -125,9 +143,10 @@ fn use_context(
     }
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
     let Some(endpoint) = given(context.endpoint) else {
-        return Err(
-            refuse.because("it has no endpoint", "set it: miactl context set NAME --endpoint URL; or give --endpoint")
-        );
+        return Err(refuse.because(
+            "it has no endpoint",
+            "set it: miactl context set NAME --endpoint URL; or give --endpoint",
+        ));
     };
     let Some(company) = given(context.company_id) else {
         return Err(refuse.because(
@@ -138,8 +157,14 @@ fn use_context(
     Ok(Current {
         endpoint,
         company,
-        ca_file: context.certificate_authority.filter(|file| !file.as_os_str().is_empty()),
-        origin: format!("context {} of miactl in {}", refuse.context, refuse.file.display()),
+        ca_file: context
+            .certificate_authority
+            .filter(|file| !file.as_os_str().is_empty()),
+        origin: format!(
+            "context {} of miactl in {}",
+            refuse.context,
+            refuse.file.display()
+        ),
         credential: credential(refuse, given(context.credential), accounts),
     })
 }
@@ -151,24 +176,42 @@ fn credential(
 ) -> Result<Credential, ConfigError> {
     const ACCOUNT: &str = "give it a service account: miactl context auth NAME --client-id ID --client-secret SECRET, then miactl context set NAME --auth-name NAME";
     let Some(name) = name else {
-        return Err(refuse.because("it signs in as a user in a browser, and marketsync works alone", ACCOUNT));
+        return Err(refuse.because(
+            "it signs in as a user in a browser, and marketsync works alone",
+            ACCOUNT,
+        ));
     };
     let Some(account) = accounts.remove(&name) else {
         return Err(refuse.because(&format!("its credential {name} does not exist"), ACCOUNT));
     };
     let incomplete = || refuse.because(&format!("its credential {name} is incomplete"), ACCOUNT);
     let client_id = account.client_id.ok_or_else(incomplete)?;
-    match (account.client_secret, account.key_id, account.private_key_data) {
-        (Some(secret), None, None) => {
-            Ok(Credential::Basic { client_id, secret: Secret::Text(secret) })
-        }
+    match (
+        account.client_secret,
+        account.key_id,
+        account.private_key_data,
+    ) {
+        (Some(secret), None, None) => Ok(Credential::Basic {
+            client_id,
+            secret: Secret::Text(secret),
+        }),
         (None, Some(key_id), Some(data)) => {
-            let pem = STANDARD.decode(data.expose_secret().trim()).ok().and_then(|pem| String::from_utf8(pem).ok());
+            let pem = STANDARD
+                .decode(data.expose_secret().trim())
+                .ok()
+                .and_then(|pem| String::from_utf8(pem).ok());
             let pem = pem.ok_or_else(|| {
-                refuse.because(&format!("the private-key-data of its credential {name} is no base64 of PEM"), ACCOUNT)
+                refuse.because(
+                    &format!("the private-key-data of its credential {name} is no base64 of PEM"),
+                    ACCOUNT,
+                )
             })?;
             let private_key = Secret::Text(SecretString::from(pem));
-            Ok(Credential::PrivateKeyJwt { client_id, key_id, key: private_key })
+            Ok(Credential::PrivateKeyJwt {
+                client_id,
+                key_id,
+                key: private_key,
+            })
         }
         _ => Err(incomplete()),
     }

@@ -40,7 +40,7 @@ pub struct Config {
 #[derive(Debug)]
 pub enum Job {
     /// `apply`
-    Apply(ApplyConfig),
+    Apply(Box<ApplyConfig>),
     /// `validate`
     Validate(ValidateConfig),
     /// `status`
@@ -167,20 +167,33 @@ const CONSOLE: semver::Version = semver::Version::new(14, 1, 0);
 pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigError> {
     if let Command::Completions { shell } = cli.command {
         // Shells ask for them at start, whatever else is wrong.
-        let log = Log { format: LogFormat::Text, level: LogLevel::Info };
-        return Ok(Config { job: Job::Completions(shell), log, notices: Vec::new() });
+        let log = Log {
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+        };
+        return Ok(Config {
+            job: Job::Completions(shell),
+            log,
+            notices: Vec::new(),
+        });
     }
     let layers = Layers::load(cli.common.config.as_deref(), environment)?;
     let log = Log {
-        format: value(layers.one("log_format", cli.common.log_format, word)?, LogFormat::Text),
-        level: value(layers.one("log_level", cli.common.log_level, word)?, LogLevel::Info),
+        format: value(
+            layers.one("log_format", cli.common.log_format, word)?,
+            LogFormat::Text,
+        ),
+        level: value(
+            layers.one("log_level", cli.common.log_level, word)?,
+            LogLevel::Info,
+        ),
     };
     let mut notices = Vec::new();
     let job = match &cli.command {
         Command::Apply(args) => {
             let config = apply(&layers, args)?;
             notices.extend(connect::notice(&config.connect));
-            Job::Apply(config)
+            Job::Apply(Box::new(config))
         }
         Command::Validate(args) => Job::Validate(validate(&layers, args)?),
         Command::Status(args) => Job::Status(status(&layers, args)?),
@@ -210,9 +223,16 @@ fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigEr
         pass: PassConfig {
             drift: value(layers.one("drift", args.pass.drift, word)?, Drift::Off),
             prune: value(layers.one("prune", args.pass.prune, truth)?, false),
-            allow_deletes: layers.one("allow_deletes", args.pass.allow_deletes, count)?.map(|given| given.value),
-            max_updates: layers.one("max_updates", args.pass.max_updates, count)?.map(|given| given.value),
-            retry_for: value(layers.one("retry_for", args.pass.retry_for, cli::duration)?, RETRY_FOR),
+            allow_deletes: layers
+                .one("allow_deletes", args.pass.allow_deletes, count)?
+                .map(|given| given.value),
+            max_updates: layers
+                .one("max_updates", args.pass.max_updates, count)?
+                .map(|given| given.value),
+            retry_for: value(
+                layers.one("retry_for", args.pass.retry_for, cli::duration)?,
+                RETRY_FOR,
+            ),
         },
         format: format(layers, &args.output)?,
         source,
@@ -224,8 +244,12 @@ fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigEr
 fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig, ConfigError> {
     Ok(ValidateConfig {
         source: source(layers, &args.source)?,
-        against: layers.one("against", args.against.clone(), text)?.map(|given| given.value),
-        company: layers.one("company_id", args.company_id.clone(), text)?.map(|given| given.value),
+        against: layers
+            .one("against", args.against.clone(), text)?
+            .map(|given| given.value),
+        company: layers
+            .one("company_id", args.company_id.clone(), text)?
+            .map(|given| given.value),
         format: format(layers, &args.output)?,
     })
 }
@@ -248,12 +272,19 @@ fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, Confi
         company: target.company,
         source: source_name(&location, path.as_ref()),
     };
-    Ok(StatusConfig { state: usual_state(layers, &identity)?, format })
+    Ok(StatusConfig {
+        state: usual_state(layers, &identity)?,
+        format,
+    })
 }
 
-fn marketplace(layers: &Layers<'_>, args: &cli::Marketplace) -> Result<MarketplaceConfig, ConfigError> {
+fn marketplace(
+    layers: &Layers<'_>,
+    args: &cli::Marketplace,
+) -> Result<MarketplaceConfig, ConfigError> {
     let listen = |text: &str| {
-        text.parse().map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
+        text.parse()
+            .map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
     };
     let switch = |text: &str| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -261,9 +292,17 @@ fn marketplace(layers: &Layers<'_>, args: &cli::Marketplace) -> Result<Marketpla
     };
     let switches = layers.several("switch", &args.switches, switch)?;
     Ok(MarketplaceConfig {
-        listen: value(layers.checked("listen", args.listen.as_ref(), listen)?, LISTEN),
-        console: value(layers.checked("console", args.console.as_ref(), console)?, CONSOLE),
-        data: layers.path("data", args.data.as_ref())?.map(|given| given.value),
+        listen: value(
+            layers.checked("listen", args.listen.as_ref(), listen)?,
+            LISTEN,
+        ),
+        console: value(
+            layers.checked("console", args.console.as_ref(), console)?,
+            CONSOLE,
+        ),
+        data: layers
+            .path("data", args.data.as_ref())?
+            .map(|given| given.value),
         control: value(layers.one("control", args.control, truth)?, false),
         switches: switches.into_iter().map(|given| given.value).collect(),
     })
@@ -271,8 +310,14 @@ fn marketplace(layers: &Layers<'_>, args: &cli::Marketplace) -> Result<Marketpla
 
 /// `14.1`, or `14.1.2`.
 fn console(text: &str) -> Result<semver::Version, String> {
-    let whole = if text.matches('.').count() == 1 { format!("{text}.0") } else { text.to_owned() };
-    whole.parse().map_err(|_| format!("`{text}` is no version of a Console, such as 14.1 or 13.6"))
+    let whole = if text.matches('.').count() == 1 {
+        format!("{text}.0")
+    } else {
+        text.to_owned()
+    };
+    whole
+        .parse()
+        .map_err(|_| format!("`{text}` is no version of a Console, such as 14.1 or 13.6"))
 }
 
 fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {
@@ -285,7 +330,11 @@ fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, Confi
         return Err(ConfigError::Both { one, other });
     }
     let lifecycle = |text: &str| text.parse::<Lifecycle>().map_err(|why| why.to_string());
-    let lifecycle = layers.checked("default_lifecycle", args.default_lifecycle.as_ref(), lifecycle)?;
+    let lifecycle = layers.checked(
+        "default_lifecycle",
+        args.default_lifecycle.as_ref(),
+        lifecycle,
+    )?;
     let exclude = layers.several("exclude", &args.exclude, text)?;
     Ok(SourceConfig {
         location: location(layers, args.source.as_ref())?,
@@ -305,7 +354,9 @@ fn location(layers: &Layers<'_>, flag: Option<&PathBuf>) -> Result<PathBuf, Conf
 }
 
 fn below(layers: &Layers<'_>, flag: Option<&String>) -> Result<Option<RepoPath>, ConfigError> {
-    let path = |text: &str| RepoPath::new(text).map_err(|why| format!("{why}; it begins at the root of the repository"));
+    let path = |text: &str| {
+        RepoPath::new(text).map_err(|why| format!("{why}; it begins at the root of the repository"))
+    };
     Ok(layers.checked("path", flag, path)?.map(|given| given.value))
 }
 
@@ -313,35 +364,64 @@ fn schemas(layers: &Layers<'_>, flags: &[String]) -> Result<Vec<(ItemType, PathB
     let parse = |text: &str| {
         let (name, file) = text.split_once('=').unwrap_or((text, ""));
         let item_type = match name.split_once('/') {
-            Some((namespace, name)) => ItemType { namespace: namespace.to_owned(), name: name.to_owned() },
+            Some((namespace, name)) => ItemType {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            },
             None => ItemType::platform(name),
         };
         let parts = [&item_type.namespace, &item_type.name];
-        if file.is_empty() || parts.iter().any(|part| part.is_empty() || part.contains('/')) {
-            return Err(format!("`{text}` is not TYPE=FILE, where TYPE is a name or NAMESPACE/NAME"));
+        if file.is_empty()
+            || parts
+                .iter()
+                .any(|part| part.is_empty() || part.contains('/'))
+        {
+            return Err(format!(
+                "`{text}` is not TYPE=FILE, where TYPE is a name or NAMESPACE/NAME"
+            ));
         }
         Ok((item_type, PathBuf::from(file)))
     };
     let given = layers.several("schema", flags, parse)?.into_iter();
     Ok(given
-        .map(|layers::Given { value: (item_type, file), origin }| {
-            (item_type, layers.from_here(&layers::Given { value: file, origin }))
-        })
+        .map(
+            |layers::Given {
+                 value: (item_type, file),
+                 origin,
+             }| {
+                (
+                    item_type,
+                    layers.resolved(&layers::Given {
+                        value: file,
+                        origin,
+                    }),
+                )
+            },
+        )
         .collect())
 }
 
 fn format(layers: &Layers<'_>, args: &cli::Output) -> Result<Format, ConfigError> {
-    Ok(value(layers.one("format", args.format, word)?, Format::Text))
+    Ok(value(
+        layers.one("format", args.format, word)?,
+        Format::Text,
+    ))
 }
 
 fn state(layers: &Layers<'_>, args: &cli::State) -> Result<Option<PathBuf>, ConfigError> {
-    Ok(layers.path("state", args.state.as_ref())?.map(|given| given.value))
+    Ok(layers
+        .path("state", args.state.as_ref())?
+        .map(|given| given.value))
 }
 
 fn usual_state(layers: &Layers<'_>, identity: &Identity) -> Result<PathBuf, ConfigError> {
-    default_dir(identity, |name| layers.environment().get(name).cloned()).ok_or_else(|| ConfigError::Missing {
-        what: "state directory",
-        hint: "neither HOME nor XDG_STATE_HOME is set; say where the state is kept: --state DIR".to_owned(),
+    default_dir(identity, |name| layers.environment().get(name).cloned()).ok_or_else(|| {
+        ConfigError::Missing {
+            what: "state directory",
+            hint:
+                "neither HOME nor XDG_STATE_HOME is set; say where the state is kept: --state DIR"
+                    .to_owned(),
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 //! The files of one commit to a [`Snapshot`]: what the source wants.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,6 +11,10 @@ use crate::domain::manifest::{self, Reader, Standards, Tailoring};
 use crate::domain::seen::{Seen, Stale};
 use crate::domain::source::{Problem, Severity};
 use crate::domain::tree::{Changes, Tree};
+
+/// How many other files a message names that hold the same item; a hostile
+/// source could hold thousands, each naming all others.
+const OTHERS_NAMED: usize = 5;
 
 /// What one commit wants. Total: a broken file is a problem, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +31,26 @@ impl Snapshot {
     /// Whether a file is broken. Then nothing is deleted: a move into a broken
     /// file must not read as a removal.
     pub fn is_broken(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
     }
 
     /// The versions of one item, ascending.
-    pub fn versions_of<'a>(&'a self, item_id: &ItemId) -> impl Iterator<Item = &'a Version> + use<'a> {
-        let first = ItemKey { item_id: item_id.clone(), version: Version::Na };
+    pub fn versions_of<'a>(
+        &'a self,
+        item_id: &ItemId,
+    ) -> impl Iterator<Item = &'a Version> + use<'a> {
+        let first = ItemKey {
+            item_id: item_id.clone(),
+            version: Version::Na,
+        };
         let item_id = item_id.clone();
-        self.items.range(first..).map(|(key, _)| key).take_while(move |key| key.item_id == item_id).map(|key| &key.version)
+        self.items
+            .range(first..)
+            .map(|(key, _)| key)
+            .take_while(move |key| key.item_id == item_id)
+            .map(|key| &key.version)
     }
 }
 
@@ -64,25 +80,26 @@ pub fn load<T: Tree>(
         touched.push(path);
     }
     seen.commit = Some(tree.commit().clone());
-    Ok((assemble(tree.commit().clone(), seen, &changes.unreadable), touched))
+    Ok((assemble(tree, seen, &changes.unreadable)?, touched))
 }
 
 /// After a complete listing nobody has said which of the paths outside an item
 /// file changed: look at each once.
 fn moved_companions<T: Tree>(tree: &mut T, seen: &Seen, stale: &mut Stale) -> Result<(), T::Error> {
-    let mut found: BTreeMap<&RepoPath, Option<BlobId>> = BTreeMap::new();
+    let mut found: BTreeMap<&RepoPath, Option<Option<BlobId>>> = BTreeMap::new();
     for (path, reading) in seen.files() {
         for (named, before) in &reading.rests_on {
             let now = match found.get(named) {
                 Some(now) => *now,
                 None => {
-                    let visited = tree.resolve(named)?.visited;
-                    let now = visited.into_iter().find(|(at, _)| at == named).and_then(|(_, blob)| blob);
+                    let mut visited = tree.resolve(named)?.visited.into_iter();
+                    // Not even on the way any more: a link stands above it.
+                    let now = visited.find(|(at, _)| at == named).map(|(_, blob)| blob);
                     found.insert(named, now);
                     now
                 }
             };
-            if now != *before && !stale.gone.contains(path) {
+            if now != Some(*before) && !stale.gone.contains(path) {
                 stale.again.entry(path.clone()).or_insert(reading.blob);
             }
         }
@@ -92,9 +109,13 @@ fn moved_companions<T: Tree>(tree: &mut T, seen: &Seen, stale: &mut Stale) -> Re
 
 /// One snapshot of all readings. Two files with one identity are a problem
 /// that names both, and neither is wanted: which one is meant, nobody can say.
-fn assemble(commit: CommitId, seen: &Seen, unreadable: &[String]) -> Snapshot {
+fn assemble<T: Tree>(
+    tree: &mut T,
+    seen: &Seen,
+    unreadable: &[String],
+) -> Result<Snapshot, T::Error> {
     let mut items: BTreeMap<ItemKey, Arc<Item>> = BTreeMap::new();
-    let mut doubles: BTreeMap<ItemKey, BTreeSet<RepoPath>> = BTreeMap::new();
+    let mut doubles: BTreeMap<ItemKey, BTreeMap<RepoPath, Arc<Item>>> = BTreeMap::new();
     let mut problems: Vec<Problem> = Vec::new();
     for reading in seen.files().values() {
         problems.extend(reading.problems.iter().cloned());
@@ -104,15 +125,18 @@ fn assemble(commit: CommitId, seen: &Seen, unreadable: &[String]) -> Snapshot {
                 free.insert(Arc::clone(item));
             }
             Entry::Occupied(taken) => {
-                let paths = doubles.entry(item.key.clone()).or_default();
-                paths.insert(taken.get().path.clone());
-                paths.insert(item.path.clone());
+                let double = doubles.entry(item.key.clone()).or_default();
+                for item in [taken.get(), item] {
+                    double.insert(item.path.clone(), Arc::clone(item));
+                }
             }
         }
     }
-    for (key, paths) in doubles {
+    for (key, double) in doubles {
         items.remove(&key);
-        problems.extend(paths.iter().map(|path| doubled(&key, path, &paths)));
+        for item in double.values() {
+            problems.push(doubled(tree, item, &double)?);
+        }
     }
     problems.extend(unreadable.iter().map(|name| {
         let mut problem = Problem::of_file(&RepoPath::root(), "the name of the file is not UTF-8")
@@ -120,14 +144,32 @@ fn assemble(commit: CommitId, seen: &Seen, unreadable: &[String]) -> Snapshot {
         problem.path.clone_from(name);
         problem
     }));
-    problems.sort_by(|a, b| (&a.path, a.position, &a.message).cmp(&(&b.path, b.position, &b.message)));
-    Snapshot { commit, items, problems }
+    problems
+        .sort_by(|a, b| (&a.path, a.position, &a.message).cmp(&(&b.path, b.position, &b.message)));
+    Ok(Snapshot {
+        commit: tree.commit().clone(),
+        items,
+        problems,
+    })
 }
 
-fn doubled(key: &ItemKey, path: &RepoPath, paths: &BTreeSet<RepoPath>) -> Problem {
-    let others: Vec<&str> = paths.iter().filter(|other| *other != path).map(RepoPath::as_str).collect();
-    Problem::of_file(path, format!("item {key} is also in {}", others.join(", ")))
-        .hint("keep one of them, or give one another itemId or version")
+fn doubled<T: Tree>(
+    tree: &mut T,
+    item: &Item,
+    double: &BTreeMap<RepoPath, Arc<Item>>,
+) -> Result<Problem, T::Error> {
+    let mut others: Vec<&str> = double
+        .keys()
+        .filter(|path| **path != item.path)
+        .take(OTHERS_NAMED + 1)
+        .map(RepoPath::as_str)
+        .collect();
+    if others.len() > OTHERS_NAMED {
+        others[OTHERS_NAMED] = "more";
+    }
+    let message = format!("item {} is also in {}", item.key, others.join(", "));
+    let problem = manifest::problem_of_id(tree, item, message)?;
+    Ok(problem.hint("keep one of them, or give one another itemId or version"))
 }
 
 /// The bodies of items, read again when they are sent or compared: bodies of

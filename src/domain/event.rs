@@ -161,7 +161,10 @@ pub enum Hold {
 impl Hold {
     /// Whether a safety limit holds it (exit code 3).
     pub fn is_guard(&self) -> bool {
-        matches!(self, Self::DeleteGuard { .. } | Self::EmptySource | Self::UpdateGuard { .. })
+        matches!(
+            self,
+            Self::DeleteGuard { .. } | Self::EmptySource | Self::UpdateGuard { .. }
+        )
     }
 
     /// Whether something is wrong that somebody must mend (exit code 1), as
@@ -319,4 +322,16 @@ pub enum Event {
     },
     /// Something that a person should know, said once.
     Notice(String),
+}
+
+/// What a pass leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing that another try would change.
+    Settled,
+    /// Something may go next time.
+    Retry {
+        /// How long the server asked to wait.
+        after: Option<Duration>,
+    },
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::path::{OutsideCheckout, RepoPath};
+
 /// The identifier of an item within its company.
 ///
 /// One to 63 letters, digits and hyphens that begin and end with a letter or a
@@ -16,7 +18,9 @@ pub struct ItemId(String);
 
 /// Why a text is no [`ItemId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an item id is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit")]
+#[error(
+    "an item id is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit"
+)]
 pub struct InvalidItemId;
 
 impl ItemId {
@@ -33,9 +37,15 @@ impl FromStr for ItemId {
         let bytes = text.as_bytes();
         let edges = [bytes.first(), bytes.last()];
         let legal = (1..=63).contains(&bytes.len())
-            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+            && bytes
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
             && edges.iter().flatten().all(|b| b.is_ascii_alphanumeric());
-        if legal { Ok(Self(text.to_owned())) } else { Err(InvalidItemId) }
+        if legal {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidItemId)
+        }
     }
 }
 
@@ -87,7 +97,11 @@ impl FromStr for Version {
     type Err = semver::Error;
 
     fn from_str(text: &str) -> Result<Self, semver::Error> {
-        if text == NA { Ok(Self::Na) } else { text.parse().map(Self::Named) }
+        if text == NA {
+            Ok(Self::Na)
+        } else {
+            text.parse().map(Self::Named)
+        }
     }
 }
 
@@ -148,7 +162,10 @@ pub struct ItemType {
 impl ItemType {
     /// A type in the platform's own namespace.
     pub fn platform(name: &str) -> Self {
-        Self { namespace: PLATFORM.to_owned(), name: name.to_owned() }
+        Self {
+            namespace: PLATFORM.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     /// Whether the platform defines it.
@@ -187,8 +204,14 @@ pub enum Lifecycle {
 
 impl Lifecycle {
     /// Every status, in the order of an item's life.
-    pub const ALL: [Self; 6] =
-        [Self::ComingSoon, Self::Draft, Self::Published, Self::Maintenance, Self::Deprecated, Self::Archived];
+    pub const ALL: [Self; 6] = [
+        Self::ComingSoon,
+        Self::Draft,
+        Self::Published,
+        Self::Maintenance,
+        Self::Deprecated,
+        Self::Archived,
+    ];
 
     /// The status as the wire spells it.
     pub fn as_str(self) -> &'static str {
@@ -217,14 +240,19 @@ impl fmt::Display for Lifecycle {
 
 /// No status of that name exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the lifecycle status is one of coming-soon, draft, published, maintenance, deprecated, archived")]
+#[error(
+    "the lifecycle status is one of coming-soon, draft, published, maintenance, deprecated, archived"
+)]
 pub struct UnknownLifecycle;
 
 impl FromStr for Lifecycle {
     type Err = UnknownLifecycle;
 
     fn from_str(text: &str) -> Result<Self, UnknownLifecycle> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownLifecycle)
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(UnknownLifecycle)
     }
 }
 
@@ -321,86 +349,6 @@ impl CommitId {
 impl fmt::Display for CommitId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// The path of a file from the root of the checkout (for a plain directory,
-/// from SOURCE): UTF-8, `/` between its names, no empty name, no `.`, no `..`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RepoPath(String);
-
-/// A relative path climbs out of the checkout, or is absolute.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutsideCheckout {
-    /// The path begins with `/`.
-    #[error("the path is absolute")]
-    Absolute,
-    /// There are more `..` than folders above.
-    #[error("the path leads out of the checkout")]
-    Above,
-}
-
-impl RepoPath {
-    /// The root of the checkout.
-    pub fn root() -> Self {
-        Self(String::new())
-    }
-
-    /// This path, normalised from the root: `a//./b/../c` is `a/c`.
-    pub fn new(path: &str) -> Result<Self, OutsideCheckout> {
-        Self::root().join(path)
-    }
-
-    /// `relative`, seen from this folder.
-    pub fn join(&self, relative: &str) -> Result<Self, OutsideCheckout> {
-        if relative.starts_with('/') {
-            return Err(OutsideCheckout::Absolute);
-        }
-        let mut names: Vec<&str> = self.names().collect();
-        for name in relative.split('/') {
-            match name {
-                "" | "." => {}
-                ".." => {
-                    names.pop().ok_or(OutsideCheckout::Above)?;
-                }
-                name => names.push(name),
-            }
-        }
-        Ok(Self(names.join("/")))
-    }
-
-    /// The folder that holds this path; the root's is the root.
-    #[must_use]
-    pub fn parent(&self) -> Self {
-        Self(self.0.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()))
-    }
-
-    /// The last name, empty for the root.
-    pub fn file_name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// The names from the root downwards.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/').filter(|name| !name.is_empty())
-    }
-
-    /// Whether this path is `folder` or lies below it.
-    pub fn is_within(&self, folder: &Self) -> bool {
-        folder.0.is_empty()
-            || self.0.strip_prefix(&folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-
-    /// The path as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RepoPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "." } else { &self.0 })
     }
 }
 

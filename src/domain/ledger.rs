@@ -85,7 +85,13 @@ pub fn settle(ledger: &mut Ledger, outcome: &Outcome, settling: &Settling) {
             match (&change.wanted, applied.verb) {
                 (Some(item), Verb::Created | Verb::Updated | Verb::Adopted) => {
                     let before = ledger.rows.remove(&change.key);
-                    let row = record(item, applied.object_id.clone(), before, change.reason, settling);
+                    let row = record(
+                        item,
+                        applied.object_id.clone(),
+                        before,
+                        change.reason,
+                        settling,
+                    );
                     ledger.rows.insert(change.key.clone(), row);
                 }
                 _ => {
@@ -114,12 +120,13 @@ fn record(
     reason: Reason,
     settling: &Settling,
 ) -> Row {
-    let (known_id, mut corrected) = match before {
-        Some(row) if row.digest == item.digest => (row.object_id, row.corrected),
-        Some(row) => (row.object_id, Vec::new()),
-        None => (None, Vec::new()),
-    };
-    if matches!(reason, Reason::Drifted | Reason::Missing) {
+    let edited = before.as_ref().is_none_or(|row| row.digest != item.digest);
+    let (known_id, mut corrected) = before
+        .map(|row| (row.object_id, row.corrected))
+        .unwrap_or_default();
+    if edited {
+        corrected.clear();
+    } else if matches!(reason, Reason::Drifted | Reason::Missing) {
         corrected.push(settling.now);
         let surplus = corrected.len().saturating_sub(CORRECTIONS_KEPT);
         corrected.drain(..surplus);

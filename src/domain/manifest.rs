@@ -6,14 +6,19 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::domain::canon;
-use crate::domain::item::{BlobId, Digest, ImageSlot, Item, ItemId, ItemImage, ItemKey, ItemType, Lifecycle, RepoPath, Version};
+use crate::domain::item::{
+    BlobId, Digest, ImageSlot, Item, ItemId, ItemImage, ItemKey, ItemType, Lifecycle, RepoPath,
+    Version,
+};
 use crate::domain::pictures::{self, Fact};
 use crate::domain::rules;
 use crate::domain::schema::{self, CompiledFiles, Schemas, Violation, escape};
 use crate::domain::schema_files::{self, SchemaFiles};
 use crate::domain::seen::Reading;
-use crate::domain::source::{self, Format, Outline, Place, Problem, Severity, nearest};
-use crate::domain::tree::{MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
+use crate::domain::source::{
+    self, Format, MAX_FINDINGS, Outline, Place, Problem, Severity, nearest, quote,
+};
+use crate::domain::tree::{LACKING, MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
 
 /// How documents are made fit for their company, before they are hashed. The
 /// same for both generations of the API.
@@ -33,7 +38,9 @@ impl Tailoring {
         if let Some(tenant) = &self.set_tenant {
             document.insert("tenantId".to_owned(), Value::from(tenant.as_str()));
         }
-        document.entry("lifecycleStatus").or_insert_with(|| Value::from(self.default_lifecycle.as_str()));
+        document
+            .entry("lifecycleStatus")
+            .or_insert_with(|| Value::from(self.default_lifecycle.as_str()));
         document
     }
 }
@@ -82,6 +89,18 @@ pub fn document_at<T: Tree>(
     })
 }
 
+/// A problem of a valid item, at the place of its id.
+pub fn problem_of_id<T: Tree>(
+    tree: &mut T,
+    item: &Item,
+    message: String,
+) -> Result<Problem, T::Error> {
+    let bytes = tree.bytes(&item.file, item.blob)?;
+    let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Outline::new(format, &text).problem(&item.path, "/itemId", Place::Value, message))
+}
+
 /// Reads files, and keeps what many of them share: compiled schemas and facts
 /// about pictures.
 pub struct Reader<'a> {
@@ -120,24 +139,41 @@ impl Draft<'_> {
     }
 
     fn is_broken(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
     }
 }
 
 impl<'a> Reader<'a> {
     /// A reader that holds files to these standards.
     pub fn new(standards: &'a Standards) -> Self {
-        Self { standards, compiled: HashMap::new(), pictures: HashMap::new() }
+        Self {
+            standards,
+            compiled: HashMap::new(),
+            pictures: HashMap::new(),
+        }
     }
 
     /// Reads one file. Only the tree's own errors are errors; whatever is
     /// wrong with the file is in the result.
-    pub fn read<T: Tree>(&mut self, tree: &mut T, path: &RepoPath, blob: BlobId) -> Result<Reading, T::Error> {
+    pub fn read<T: Tree>(
+        &mut self,
+        tree: &mut T,
+        path: &RepoPath,
+        blob: BlobId,
+    ) -> Result<Reading, T::Error> {
         let resolved = tree.resolve(path)?;
         let mut rests_on = others(&resolved, path);
         let bytes = match opened(tree, &resolved, MAX_ITEM_BYTES)? {
             Ok(bytes) => bytes,
-            Err(why) => return Ok(broken(blob, rests_on, Problem::of_file(path, why.message).hint(why.hint))),
+            Err(why) => {
+                return Ok(broken(
+                    blob,
+                    rests_on,
+                    Problem::of_file(path, why.message).hint(why.hint),
+                ));
+            }
         };
         let format = Format::of(path.file_name()).unwrap_or(Format::Json);
         let parsed = source::parse(path, format, &bytes);
@@ -146,11 +182,23 @@ impl<'a> Reader<'a> {
             Some(Value::Object(document)) => document,
             Some(_) => {
                 let problem = Outline::new(format, &text)
-                    .problem(path, "", Place::Value, "an item is an object, and this file holds something else")
+                    .problem(
+                        path,
+                        "",
+                        Place::Value,
+                        "an item is an object, and this file holds something else",
+                    )
                     .hint("if this is not an item, exclude it with --exclude or .marketsyncignore");
                 return Ok(broken(blob, rests_on, problem));
             }
-            None => return Ok(Reading { blob, rests_on, item: None, problems: parsed.problems }),
+            None => {
+                return Ok(Reading {
+                    blob,
+                    rests_on,
+                    item: None,
+                    problems: parsed.problems,
+                });
+            }
         };
         let mut draft = Draft {
             path,
@@ -164,11 +212,23 @@ impl<'a> Reader<'a> {
         rests_on.sort();
         rests_on.dedup();
         if self.standards.strict {
-            draft.problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
+            draft
+                .problems
+                .iter_mut()
+                .for_each(|problem| problem.severity = Severity::Error);
         }
         draft.problems.sort_by_key(|problem| problem.position);
-        let item = if draft.is_broken() { None } else { item.map(Arc::new) };
-        Ok(Reading { blob, rests_on, item, problems: draft.problems })
+        let item = if draft.is_broken() {
+            None
+        } else {
+            item.map(Arc::new)
+        };
+        Ok(Reading {
+            blob,
+            rests_on,
+            item,
+            problems: draft.problems,
+        })
     }
 
     fn examine<T: Tree>(
@@ -178,9 +238,9 @@ impl<'a> Reader<'a> {
         file: &Resolved,
     ) -> Result<Option<Item>, T::Error> {
         if !draft.document.contains_key("itemId") {
-            draft
-                .problem("", Place::Value, "no itemId")
-                .hint = Some("if this is not an item, exclude it with --exclude or .marketsyncignore".to_owned());
+            draft.problem("", Place::Value, "no itemId").hint = Some(
+                "if this is not an item, exclude it with --exclude or .marketsyncignore".to_owned(),
+            );
             return Ok(None);
         }
         let item_type = kind(draft);
@@ -194,16 +254,24 @@ impl<'a> Reader<'a> {
         self.remark(draft);
         self.commit_schema(tree, draft)?;
         let images = self.images(tree, draft)?;
-        let (Some(key), Some(item_type), &Target::File { blob, .. }) = (key, item_type, &file.target) else {
+        let (Some(key), Some(item_type), &Target::File { blob, .. }) =
+            (key, item_type, &file.target)
+        else {
             return Ok(None);
         };
         if draft.is_broken() {
             return Ok(None);
         }
         let document = self.standards.tailoring.tailor(draft.document.clone());
-        let lifecycle = document.get("lifecycleStatus").and_then(Value::as_str).and_then(|text| text.parse().ok());
-        let not_on_legacy =
-            document.keys().filter(|field| !rules::is_on_legacy(field, &item_type)).cloned().collect();
+        let lifecycle = document
+            .get("lifecycleStatus")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok());
+        let not_on_legacy = document
+            .keys()
+            .filter(|field| !rules::is_on_legacy(field, &item_type))
+            .cloned()
+            .collect();
         Ok(Some(Item {
             key,
             path: draft.path.clone(),
@@ -226,18 +294,25 @@ impl<'a> Reader<'a> {
             && company != tenant
         {
             let message = format!("tenantId is not the company {company}");
-            let found = Some(tenant.to_owned());
+            let tenant = tenant.to_owned();
             let problem = draft.problem("/tenantId", Place::Value, message);
             problem.severity = Severity::Warning;
-            problem.found = found;
-            problem.hint = Some("it is sent as written; --set-tenant writes the company in".to_owned());
+            problem.found = Some(quote(&tenant));
+            problem.hint =
+                Some("it is sent as written; --set-tenant writes the company in".to_owned());
         }
-        let unknown: Vec<String> =
-            draft.document.keys().filter(|field| !rules::known_fields().any(|known| known == *field)).cloned().collect();
-        for field in unknown {
-            let similar = nearest(&field, rules::known_fields())
-                .map_or_else(|| "it may be dropped or refused".to_owned(), |near| format!("did you mean `{near}`?"));
-            let message = format!("the marketplace has no field `{field}`");
+        let unknown: Vec<String> = draft
+            .document
+            .keys()
+            .filter(|field| !rules::known_fields().any(|known| known == *field))
+            .cloned()
+            .collect();
+        for field in unknown.into_iter().take(MAX_FINDINGS) {
+            let similar = nearest(&field, rules::known_fields()).map_or_else(
+                || "it may be dropped or refused".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            let message = format!("the marketplace has no field {}", quote(&field));
             let problem = draft.problem(&format!("/{}", escape(&field)), Place::Key, message);
             problem.severity = Severity::Warning;
             problem.hint = Some(similar);
@@ -245,13 +320,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Validates the document against the schema that its `$schema` names.
-    fn commit_schema<T: Tree>(&mut self, tree: &mut T, draft: &mut Draft<'_>) -> Result<(), T::Error> {
-        let Some(name) = draft.text("$schema").map(str::to_owned) else { return Ok(()) };
+    fn commit_schema<T: Tree>(
+        &mut self,
+        tree: &mut T,
+        draft: &mut Draft<'_>,
+    ) -> Result<(), T::Error> {
+        let Some(name) = draft.text("$schema").map(str::to_owned) else {
+            return Ok(());
+        };
         if name.contains("://") {
-            let problem = draft.problem("/$schema", Place::Value, "a schema is not fetched from a URL");
+            let problem = draft.problem(
+                "/$schema",
+                Place::Value,
+                "a schema is not fetched from a URL",
+            );
             problem.severity = Severity::Warning;
-            problem.hint =
-                Some("the item was not validated against it; commit the schema file and name its path".to_owned());
+            problem.hint = Some(
+                "the item was not validated against it; commit the schema file and name its path"
+                    .to_owned(),
+            );
             return Ok(());
         }
         let (key, rests_on) = match schema_files::gather(tree, draft.path, &name)? {
@@ -270,7 +357,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Err(why) => {
-                let message = format!("the schema {name} cannot be used: {why}");
+                let message = format!("the schema {} cannot be used: {why}", quote(&name));
                 draft.problem("/$schema", Place::Value, message).hint =
                     Some("mend the schema, or remove `$schema`; it is never sent".to_owned());
             }
@@ -279,16 +366,28 @@ impl<'a> Reader<'a> {
     }
 
     fn compile(&mut self, files: SchemaFiles) -> Result<Arc<jsonschema::Validator>, String> {
-        let SchemaFiles { base, root, others, cache_key, .. } = files;
+        let SchemaFiles {
+            base,
+            root,
+            others,
+            cache_key,
+            ..
+        } = files;
         self.compiled
             .entry(cache_key)
             .or_insert_with(|| {
-                schema::compile(&base, &root, others).map(Arc::new).map_err(|error| error.to_string())
+                schema::compile(&base, &root, others)
+                    .map(Arc::new)
+                    .map_err(|error| error.to_string())
             })
             .clone()
     }
 
-    fn images<T: Tree>(&mut self, tree: &mut T, draft: &mut Draft<'_>) -> Result<Vec<ItemImage>, T::Error> {
+    fn images<T: Tree>(
+        &mut self,
+        tree: &mut T,
+        draft: &mut Draft<'_>,
+    ) -> Result<Vec<ItemImage>, T::Error> {
         let mut images = Vec::new();
         for slot in ImageSlot::ALL {
             let field = slot.field();
@@ -297,33 +396,50 @@ impl<'a> Reader<'a> {
             }
             if draft.document.contains_key(slot.url_field()) {
                 let message = format!("`{field}` and `{}` are both given", slot.url_field());
-                draft.problem(&format!("/{field}"), Place::Key, message).hint =
-                    Some(format!("keep one; a local picture is uploaded and sets `{}`", slot.url_field()));
+                draft
+                    .problem(&format!("/{field}"), Place::Key, message)
+                    .hint = Some(format!(
+                    "keep one; a local picture is uploaded and sets `{}`",
+                    slot.url_field()
+                ));
                 continue;
             }
-            let local = draft.document.get(field).and_then(|image| image.get("localPath")).and_then(Value::as_str);
+            let local = draft
+                .document
+                .get(field)
+                .and_then(|image| image.get("localPath"))
+                .and_then(Value::as_str);
             // A picture without a usable `localPath` is the schema's to report.
-            let Some(local) = local.map(str::to_owned) else { continue };
+            let Some(local) = local.map(str::to_owned) else {
+                continue;
+            };
             let pointer = format!("/{field}/localPath");
             let path = match draft.path.parent().join(&local) {
                 Ok(path) => path,
                 Err(outside) => {
                     let problem = draft.problem(&pointer, Place::Value, outside.to_string());
-                    problem.found = Some(local);
-                    problem.hint =
-                        Some("name a picture inside the checkout, relative to this file".to_owned());
+                    problem.found = Some(quote(&local));
+                    problem.hint = Some(
+                        "name a picture inside the checkout, relative to this file".to_owned(),
+                    );
                     continue;
                 }
             };
             let resolved = tree.resolve(&path)?;
-            draft.rests_on.extend(resolved.visited.iter().cloned());
+            draft.rests_on.extend(resolved.rests_on());
             match pictures::fact(tree, &resolved, &mut self.pictures)? {
                 Ok((path, blob, fact)) => {
-                    images.push(ItemImage { slot, path, blob, digest: fact.digest, format: fact.format });
+                    images.push(ItemImage {
+                        slot,
+                        path,
+                        blob,
+                        digest: fact.digest,
+                        format: fact.format,
+                    });
                 }
                 Err(why) => {
                     let problem = draft.problem(&pointer, Place::Value, why.message);
-                    problem.found = Some(local);
+                    problem.found = Some(quote(&local));
                     problem.hint = Some(why.hint);
                 }
             }
@@ -333,11 +449,20 @@ impl<'a> Reader<'a> {
 }
 
 fn broken(blob: BlobId, rests_on: Vec<(RepoPath, Option<BlobId>)>, problem: Problem) -> Reading {
-    Reading { blob, rests_on, item: None, problems: vec![problem] }
+    Reading {
+        blob,
+        rests_on,
+        item: None,
+        problems: vec![problem],
+    }
 }
 
+/// What the reading of the file at `path` rests on, besides the blob there.
 fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>)> {
-    resolved.visited.iter().filter(|(visited, _)| visited != path).cloned().collect()
+    resolved
+        .rests_on()
+        .filter(|(visited, blob)| visited != path || *blob == Some(LACKING))
+        .collect()
 }
 
 /// The type that a document states, if it states one that exists.
@@ -346,16 +471,32 @@ fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
         Some(reference) => {
             let part = |name| reference.get(name).and_then(Value::as_str);
             let (Some(namespace), Some(name)) = (part("namespace"), part("name")) else {
-                draft.problem("/itemTypeDefinitionRef", Place::Value, "the type needs a namespace and a name").hint =
-                    Some("for example {\"namespace\": \"mia-platform\", \"name\": \"sidecar\"}".to_owned());
+                draft
+                    .problem(
+                        "/itemTypeDefinitionRef",
+                        Place::Value,
+                        "the type needs a namespace and a name",
+                    )
+                    .hint = Some(
+                    "for example {\"namespace\": \"mia-platform\", \"name\": \"sidecar\"}"
+                        .to_owned(),
+                );
                 return None;
             };
-            (ItemType { namespace: namespace.to_owned(), name: name.to_owned() }, "/itemTypeDefinitionRef/name")
+            (
+                ItemType {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                },
+                "/itemTypeDefinitionRef/name",
+            )
         }
         None => match draft.document.get("type") {
             Some(Value::String(name)) => (ItemType::platform(name), "/type"),
             Some(_) => {
-                draft.problem("/type", Place::Value, "the type is a text").expected = Some("string".to_owned());
+                draft
+                    .problem("/type", Place::Value, "the type is a text")
+                    .expected = Some("string".to_owned());
                 return None;
             }
             None => {
@@ -372,7 +513,7 @@ fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
             |similar| format!("did you mean `{similar}`?"),
         );
         let known = rules::platform_types().collect::<Vec<_>>().join(", ");
-        let message = format!("the platform has no item type `{}`", item_type.name);
+        let message = format!("the platform has no item type {}", quote(&item_type.name));
         let problem = draft.problem(pointer, Place::Value, message);
         problem.expected = Some(known);
         problem.hint = Some(hint);
@@ -414,19 +555,25 @@ fn identity(draft: &mut Draft<'_>, item_type: Option<&ItemType>) -> Option<ItemK
             Some("remove `version`; its resources may be edited at any time".to_owned());
         return None;
     }
-    Some(ItemKey { item_id: item_id?.ok()?, version })
+    Some(ItemKey {
+        item_id: item_id?.ok()?,
+        version,
+    })
 }
 
 fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
     let mut hashed = document.clone();
     for image in images {
-        hashed.insert(image.slot.field().to_owned(), Value::from(image.digest.to_string()));
+        hashed.insert(
+            image.slot.field().to_owned(),
+            Value::from(image.digest.to_string()),
+        );
     }
     canon::digest(&Value::Object(hashed))
 }
 
 fn sealed_digest(document: &Map<String, Value>, item_type: &ItemType) -> Digest {
     let resources = document.get("resources").cloned().unwrap_or_default();
-    let sealed = serde_json::json!({ "resources": resources, "type": item_type.to_string() });
+    let sealed = serde_json::json!({ "resources": resources, "type": [item_type.namespace, item_type.name] });
     canon::digest(&sealed)
 }

@@ -3,6 +3,7 @@
 //!
 //! The modules stand in reading order: each uses only those above it.
 
+pub mod path;
 pub mod item;
 pub mod images;
 pub mod source;

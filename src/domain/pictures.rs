@@ -35,7 +35,10 @@ pub fn fact<T: Tree>(
         Err(why) => return Ok(Err(why)),
     };
     let Target::File { blob, .. } = resolved.target else {
-        return Ok(Err(Unusable::new("no such file in this commit", "commit the file, or correct the path")));
+        return Ok(Err(Unusable::new(
+            "no such file in this commit",
+            "commit the file, or correct the path",
+        )));
     };
     let Some(format) = ImageFormat::sniff(&bytes) else {
         return Ok(Err(Unusable::new(
@@ -43,7 +46,10 @@ pub fn fact<T: Tree>(
             "convert the picture; its name does not matter, its bytes do",
         )));
     };
-    let fact = Fact { digest: Digest::of(&bytes), format };
+    let fact = Fact {
+        digest: Digest::of(&bytes),
+        format,
+    };
     known.insert(blob, fact);
     Ok(Ok((resolved.path.clone(), blob, fact)))
 }

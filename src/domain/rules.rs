@@ -26,7 +26,10 @@ pub fn platform_types() -> impl Iterator<Item = &'static str> {
 /// Whether items of a platform type carry versions; none if the platform has
 /// no such type.
 pub fn is_versioned(platform_type: &str) -> Option<bool> {
-    PLATFORM_TYPES.iter().find(|(name, _)| *name == platform_type).map(|(_, versioned)| *versioned)
+    PLATFORM_TYPES
+        .iter()
+        .find(|(name, _)| *name == platform_type)
+        .map(|(_, versioned)| *versioned)
 }
 
 /// The top-level fields of the legacy model (`marketplace-api.md` §7.2), less
@@ -99,7 +102,9 @@ pub fn sealed<'a>(
     recorded_status: Option<Lifecycle>,
     versions: impl Iterator<Item = &'a Version>,
 ) -> Option<Version> {
-    let Version::Named(version) = &item.key.version else { return None };
+    let Version::Named(version) = &item.key.version else {
+        return None;
+    };
     let mutable = recorded_status.is_some_and(Lifecycle::is_mutable);
     if mutable || item.sealed_digest == recorded_digest {
         return None;
@@ -109,7 +114,10 @@ pub fn sealed<'a>(
 
 /// The next free patch version after `version`. A pre-release is followed by
 /// its release.
-fn next_version<'a>(version: &semver::Version, taken: impl Iterator<Item = &'a Version>) -> semver::Version {
+fn next_version<'a>(
+    version: &semver::Version,
+    taken: impl Iterator<Item = &'a Version>,
+) -> semver::Version {
     let mut next = semver::Version::new(version.major, version.minor, version.patch);
     if version.pre.is_empty() {
         next.patch = next.patch.saturating_add(1);

@@ -4,6 +4,7 @@
 //! caller hands them over.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -65,19 +66,43 @@ pub struct Schemas {
 const MANIFEST: &str = include_str!("schemas/manifest.schema.json");
 const SIDECAR: &str = include_str!("schemas/sidecar.schema.json");
 const RESOURCES: [(&str, &str); 10] = [
-    ("application", include_str!("schemas/resources/application.schema.json")),
-    ("custom-resource", include_str!("schemas/resources/custom-resource.schema.json")),
-    ("example", include_str!("schemas/resources/example.schema.json")),
-    ("extension", include_str!("schemas/resources/extension.schema.json")),
-    ("infrastructure-component", include_str!("schemas/resources/infrastructure-component.schema.json")),
+    (
+        "application",
+        include_str!("schemas/resources/application.schema.json"),
+    ),
+    (
+        "custom-resource",
+        include_str!("schemas/resources/custom-resource.schema.json"),
+    ),
+    (
+        "example",
+        include_str!("schemas/resources/example.schema.json"),
+    ),
+    (
+        "extension",
+        include_str!("schemas/resources/extension.schema.json"),
+    ),
+    (
+        "infrastructure-component",
+        include_str!("schemas/resources/infrastructure-component.schema.json"),
+    ),
     (
         "infrastructure-component-runtime",
         include_str!("schemas/resources/infrastructure-component-runtime.schema.json"),
     ),
-    ("plugin", include_str!("schemas/resources/plugin.schema.json")),
+    (
+        "plugin",
+        include_str!("schemas/resources/plugin.schema.json"),
+    ),
     ("proxy", include_str!("schemas/resources/proxy.schema.json")),
-    ("sidecar", include_str!("schemas/sidecar.resources.schema.json")),
-    ("template", include_str!("schemas/resources/template.schema.json")),
+    (
+        "sidecar",
+        include_str!("schemas/sidecar.resources.schema.json"),
+    ),
+    (
+        "template",
+        include_str!("schemas/resources/template.schema.json"),
+    ),
 ];
 
 impl Schemas {
@@ -92,7 +117,9 @@ impl Schemas {
                 .should_validate_formats(true)
                 .with_pattern_options(patterns())
                 .offline();
-            options.build(&schema).map_err(|error| SchemaError { why: error.to_string() })
+            options.build(&schema).map_err(|error| SchemaError {
+                why: error.to_string(),
+            })
         };
         let manifest = embedded(MANIFEST)?;
         let sidecar = embedded(SIDECAR)?;
@@ -102,11 +129,19 @@ impl Schemas {
         }
         let mut extra = Vec::new();
         for (item_type, text) in added {
-            hasher.update(item_type.to_string().as_bytes()).update(text.as_bytes());
+            hasher
+                .update(item_type.to_string().as_bytes())
+                .update(text.as_bytes());
             extra.push((item_type.clone(), compile_alone(text)?));
         }
         let fingerprint = Digest::from(*hasher.finalize().as_bytes());
-        Ok(Self { manifest, sidecar, resources, added: extra, fingerprint })
+        Ok(Self {
+            manifest,
+            sidecar,
+            resources,
+            added: extra,
+            fingerprint,
+        })
     }
 
     /// Changes when any of these schemas changes.
@@ -121,7 +156,8 @@ impl Schemas {
     /// its `resources` only (`docs/decisions/0001-sidecar-schema.md`).
     pub fn check(&self, document: &Value, item_type: &ItemType) -> Vec<Violation> {
         let mut found = violations(&self.manifest, document, "");
-        let whole_sidecar = *item_type == ItemType::platform("sidecar") && document.get("type").is_some();
+        let whole_sidecar =
+            *item_type == ItemType::platform("sidecar") && document.get("type").is_some();
         if whole_sidecar {
             found.extend(violations(&self.sidecar, document, ""));
         } else if item_type.namespace == PLATFORM
@@ -142,19 +178,27 @@ impl Schemas {
 
 /// Parses the text of a schema.
 pub fn parse(text: &str) -> Result<Value, SchemaError> {
-    serde_json::from_str(text).map_err(|error| SchemaError { why: format!("it is not valid JSON: {error}") })
+    serde_json::from_str(text).map_err(|error| SchemaError {
+        why: format!("it is not valid JSON: {error}"),
+    })
 }
 
 /// Compiles a schema whose own address is `base`. It may refer to the `files`
 /// that are handed over, by address, and to nothing else.
-pub fn compile(base: &str, schema: &Value, files: HashMap<String, Value>) -> Result<Validator, SchemaError> {
+pub fn compile(
+    base: &str,
+    schema: &Value,
+    files: HashMap<String, Value>,
+) -> Result<Validator, SchemaError> {
     jsonschema::options()
         .should_validate_formats(true)
         .with_pattern_options(patterns())
         .with_base_uri(base)
         .with_retriever(Files(files))
         .build(schema)
-        .map_err(|error| SchemaError { why: error.to_string() })
+        .map_err(|error| SchemaError {
+            why: error.to_string(),
+        })
 }
 
 /// Compiles a schema that refers to no other file.
@@ -164,6 +208,42 @@ pub fn compile_alone(text: &str) -> Result<Validator, SchemaError> {
 
 fn patterns() -> PatternOptions<jsonschema::FancyRegex> {
     PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT)
+}
+
+/// The address of a file of the commit: its path with every byte escaped that
+/// a URI does not take as it is (RFC 3986 §2.3).
+pub fn address(path: &str) -> String {
+    let mut address = COMMIT_BASE.to_owned();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address
+}
+
+/// A reference without its escapes (RFC 3986 §2.1). What is no escape, or
+/// gives no UTF-8, stays or is replaced: no file has such a name.
+pub fn decoded(reference: &str) -> String {
+    let mut bytes = Vec::with_capacity(reference.len());
+    let mut rest = reference.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The addresses without fragment that a schema refers to, as written.
@@ -193,10 +273,18 @@ pub fn references(schema: &Value) -> Vec<String> {
 struct Files(HashMap<String, Value>);
 
 impl Retrieve for Files {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        self.0.get(uri.as_str()).cloned().ok_or_else(|| {
-            let name = uri.as_str().strip_prefix(COMMIT_BASE).unwrap_or(uri.as_str());
-            format!("it refers to {name}, which is no file of this commit; nothing is fetched").into()
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let name = decoded(
+            uri.as_str()
+                .strip_prefix(COMMIT_BASE)
+                .unwrap_or(uri.as_str()),
+        );
+        self.0.get(&address(&name)).cloned().ok_or_else(|| {
+            format!("it refers to {name}, which is no file of this commit; nothing is fetched")
+                .into()
         })
     }
 }
@@ -259,18 +347,28 @@ fn describe(error: &ValidationError<'_>, prefix: &str, found: &mut Vec<Violation
                     .map(|similar| format!("did you mean `{similar}`?")),
                 _ => None,
             };
-            found.push(Violation { hint, ..violation(message, expected) });
+            found.push(Violation {
+                hint,
+                ..violation(message, expected)
+            });
         }
     }
 }
 
 /// The error of the form that the document comes closest to: where forms
 /// differ in a deep place, that place is what the author must look at.
-fn closest<'a>(context: &'a [Vec<ValidationError<'static>>]) -> Option<&'a ValidationError<'static>> {
+fn closest<'a>(
+    context: &'a [Vec<ValidationError<'static>>],
+) -> Option<&'a ValidationError<'static>> {
     let depth = |error: &ValidationError<'_>| error.instance_path().as_str().matches('/').count();
     context
         .iter()
-        .filter_map(|errors| errors.iter().max_by_key(|error| depth(error)).map(|error| (errors.len(), error)))
+        .filter_map(|errors| {
+            errors
+                .iter()
+                .max_by_key(|error| depth(error))
+                .map(|error| (errors.len(), error))
+        })
         .filter(|(_, error)| depth(error) > 0 || context.len() == 1)
         .min_by_key(|(count, _)| *count)
         .map(|(_, error)| error)
@@ -282,31 +380,67 @@ fn words(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> (String, Op
         K::Type { kind } => {
             let expected = match kind {
                 TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(many) => {
-                    many.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or ")
-                }
+                TypeKind::Multiple(many) => many
+                    .iter()
+                    .map(|one| one.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" or "),
             };
             ("the value has the wrong type".to_owned(), Some(expected))
         }
         K::Enum { options } => {
-            let options: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
-            ("the value is not one of those allowed".to_owned(), Some(cut(&options.join(", "))))
+            let options: Vec<String> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(shown)
+                .collect();
+            (
+                "the value is not one of those allowed".to_owned(),
+                Some(cut(&options.join(", "))),
+            )
         }
-        K::Constant { expected_value } => {
-            ("the value is not the one required".to_owned(), Some(shown(expected_value)))
-        }
-        K::Pattern { pattern } => {
-            ("the text has the wrong form".to_owned(), Some(format!("text that matches {}", cut(pattern))))
-        }
+        K::Constant { expected_value } => (
+            "the value is not the one required".to_owned(),
+            Some(shown(expected_value)),
+        ),
+        K::Pattern { pattern } => (
+            "the text has the wrong form".to_owned(),
+            Some(format!("text that matches {}", cut(pattern))),
+        ),
         K::Format { format } => (format!("the text is no {format}"), Some(format.clone())),
-        K::MinLength { limit } => ("the text is too short".to_owned(), Some(format!("at least {limit} characters"))),
-        K::MaxLength { limit } => ("the text is too long".to_owned(), Some(format!("at most {limit} characters"))),
-        K::MinItems { limit } => ("too few elements".to_owned(), Some(format!("at least {limit}"))),
-        K::MaxItems { limit } => ("too many elements".to_owned(), Some(format!("at most {limit}"))),
-        K::MinProperties { limit } => ("too few members".to_owned(), Some(format!("at least {limit}"))),
-        K::MaxProperties { limit } => ("too many members".to_owned(), Some(format!("at most {limit}"))),
-        K::Minimum { limit } => ("the number is too small".to_owned(), Some(format!("at least {limit}"))),
-        K::Maximum { limit } => ("the number is too large".to_owned(), Some(format!("at most {limit}"))),
+        K::MinLength { limit } => (
+            "the text is too short".to_owned(),
+            Some(format!("at least {limit} characters")),
+        ),
+        K::MaxLength { limit } => (
+            "the text is too long".to_owned(),
+            Some(format!("at most {limit} characters")),
+        ),
+        K::MinItems { limit } => (
+            "too few elements".to_owned(),
+            Some(format!("at least {limit}")),
+        ),
+        K::MaxItems { limit } => (
+            "too many elements".to_owned(),
+            Some(format!("at most {limit}")),
+        ),
+        K::MinProperties { limit } => (
+            "too few members".to_owned(),
+            Some(format!("at least {limit}")),
+        ),
+        K::MaxProperties { limit } => (
+            "too many members".to_owned(),
+            Some(format!("at most {limit}")),
+        ),
+        K::Minimum { limit } => (
+            "the number is too small".to_owned(),
+            Some(format!("at least {limit}")),
+        ),
+        K::Maximum { limit } => (
+            "the number is too large".to_owned(),
+            Some(format!("at most {limit}")),
+        ),
         K::FalseSchema => ("nothing may stand here".to_owned(), None),
         _ => (cut(&error.masked_with("the value").to_string()), None),
     }
@@ -322,7 +456,9 @@ fn shown(value: &Value) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let clean = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut short: String = clean.clone().take(FOUND_LENGTH).collect();
     if clean.count() > FOUND_LENGTH {
         short.push('…');

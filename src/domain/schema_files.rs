@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::domain::item::{BlobId, Digest, RepoPath};
 use crate::domain::schema;
+use crate::domain::source::quote;
 use crate::domain::tree::{MAX_SCHEMA_BYTES, Tree, opened};
 
 /// The most schema files that one item may lead to through references.
@@ -45,16 +46,19 @@ pub fn gather<T: Tree>(
         let refuse = |why: String, rests_on| Ok(Err((why, rests_on)));
         let path = match folder.join(&name) {
             Ok(path) => path,
-            Err(outside) => return refuse(format!("{name}: {outside}"), rests_on),
+            Err(outside) => return refuse(format!("{}: {outside}", quote(&name)), rests_on),
         };
         if texts.iter().any(|(known, _)| *known == path) {
             continue;
         }
         if texts.len() >= MAX_SCHEMA_FILES {
-            return refuse(format!("it leads to more than {MAX_SCHEMA_FILES} files"), rests_on);
+            return refuse(
+                format!("it leads to more than {MAX_SCHEMA_FILES} files"),
+                rests_on,
+            );
         }
         let resolved = tree.resolve(&path)?;
-        rests_on.extend(resolved.visited.iter().cloned());
+        rests_on.extend(resolved.rests_on());
         let bytes = match opened(tree, &resolved, MAX_SCHEMA_BYTES)? {
             Ok(bytes) => bytes,
             Err(why) => return refuse(format!("{path}: {}", why.message), rests_on),
@@ -65,11 +69,23 @@ pub fn gather<T: Tree>(
             Ok(schema) => schema,
             Err(error) => return refuse(format!("{path}: {error}"), rests_on),
         };
-        let references = schema::references(&schema).into_iter().filter(|target| !target.contains("://"));
-        open.extend(references.map(|target| (path.parent(), target)));
+        let references = schema::references(&schema)
+            .into_iter()
+            .filter(|target| !target.contains("://"));
+        open.extend(references.map(|target| (path.parent(), schema::decoded(&target))));
         texts.push((path, schema));
     }
-    let mut texts = texts.into_iter().map(|(path, schema)| (format!("{}{}", schema::COMMIT_BASE, path.as_str()), schema));
-    let Some((base, root)) = texts.next() else { return Ok(Err(("it is empty".to_owned(), rests_on))) };
-    Ok(Ok(SchemaFiles { base, root, others: texts.collect(), cache_key, rests_on }))
+    let mut texts = texts
+        .into_iter()
+        .map(|(path, schema)| (schema::address(path.as_str()), schema));
+    let Some((base, root)) = texts.next() else {
+        return Ok(Err(("it is empty".to_owned(), rests_on)));
+    };
+    Ok(Ok(SchemaFiles {
+        base,
+        root,
+        others: texts.collect(),
+        cache_key,
+        rests_on,
+    }))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::item::{BlobId, CommitId, Digest, Item, RepoPath};
 use crate::domain::source::Problem;
-use crate::domain::tree::Changes;
+use crate::domain::tree::{Changes, LACKING};
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +36,17 @@ pub struct Seen {
     files: BTreeMap<RepoPath, Reading>,
     /// For a path outside of a file, the files whose result rests on it.
     named_by: BTreeMap<RepoPath, BTreeSet<RepoPath>>,
+    /// Files whose result rests on bytes that the clone lacked.
+    lacking: BTreeSet<RepoPath>,
 }
 
 impl Seen {
     /// An empty cache for readings under `fingerprint`.
     pub fn empty(fingerprint: Digest) -> Self {
-        Self { fingerprint: Some(fingerprint), ..Self::default() }
+        Self {
+            fingerprint: Some(fingerprint),
+            ..Self::default()
+        }
     }
 
     /// The readings, by path.
@@ -75,15 +80,28 @@ impl Seen {
     /// Sets what became of a file.
     pub fn insert(&mut self, path: RepoPath, reading: Reading) {
         self.remove(&path);
+        if reading
+            .rests_on
+            .iter()
+            .any(|(_, blob)| *blob == Some(LACKING))
+        {
+            self.lacking.insert(path.clone());
+        }
         for (named, _) in &reading.rests_on {
-            self.named_by.entry(named.clone()).or_default().insert(path.clone());
+            self.named_by
+                .entry(named.clone())
+                .or_default()
+                .insert(path.clone());
         }
         self.files.insert(path, reading);
     }
 
     /// Forgets a file.
     pub fn remove(&mut self, path: &RepoPath) {
-        let Some(reading) = self.files.remove(path) else { return };
+        let Some(reading) = self.files.remove(path) else {
+            return;
+        };
+        self.lacking.remove(path);
         for (named, _) in &reading.rests_on {
             if let Some(files) = self.named_by.get_mut(named) {
                 files.remove(path);
@@ -100,22 +118,40 @@ impl Seen {
         let mut again: BTreeMap<RepoPath, BlobId> = BTreeMap::new();
         let mut gone: BTreeSet<RepoPath> = BTreeSet::new();
         for entry in &changes.present {
-            let known = self.files.get(&entry.path).is_some_and(|reading| reading.blob == entry.blob);
+            let known = self
+                .files
+                .get(&entry.path)
+                .is_some_and(|reading| reading.blob == entry.blob);
             if !known {
                 again.insert(entry.path.clone(), entry.blob);
             }
         }
         if changes.complete {
-            let present: BTreeSet<&RepoPath> = changes.present.iter().map(|entry| &entry.path).collect();
-            gone.extend(self.files.keys().filter(|path| !present.contains(path)).cloned());
+            let present: BTreeSet<&RepoPath> =
+                changes.present.iter().map(|entry| &entry.path).collect();
+            gone.extend(
+                self.files
+                    .keys()
+                    .filter(|path| !present.contains(path))
+                    .cloned(),
+            );
         }
         for path in &changes.touched {
             if self.files.contains_key(path) {
                 gone.insert(path.clone());
             }
         }
-        let moved = changes.touched.iter().chain(changes.present.iter().map(|entry| &entry.path));
-        for file in moved.flat_map(|path| self.named_within(path)) {
+        // A complete listing does not say which of its paths differ; the
+        // catalogue looks at those that are named.
+        let listed = changes.present.iter().filter(|_| !changes.complete);
+        let moved = changes
+            .touched
+            .iter()
+            .chain(listed.map(|entry| &entry.path));
+        for file in moved
+            .flat_map(|path| self.named_within(path))
+            .chain(&self.lacking)
+        {
             if let Some(reading) = self.files.get(file) {
                 again.entry(file.clone()).or_insert(reading.blob);
             }

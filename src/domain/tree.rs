@@ -70,6 +70,19 @@ pub struct Resolved {
     pub visited: Vec<(RepoPath, Option<BlobId>)>,
 }
 
+/// Stands in what a reading rests on for bytes that this clone lacks: they may
+/// be fetched at any time, and no path would differ.
+pub const LACKING: BlobId = BlobId(*b"bytes not here (yet)");
+
+impl Resolved {
+    /// Every path that was looked at, with what the answer rests on there.
+    pub fn rests_on(&self) -> impl Iterator<Item = (RepoPath, Option<BlobId>)> {
+        let lacking =
+            (self.target == Target::BytesMissing).then(|| (self.path.clone(), Some(LACKING)));
+        self.visited.iter().cloned().chain(lacking)
+    }
+}
+
 /// A file below the source path that may be an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -131,7 +144,10 @@ pub struct Unusable {
 impl Unusable {
     /// The reason in two clauses.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }
 
@@ -158,7 +174,10 @@ pub fn opened<T: Tree>(
             }
             Ok(Ok(bytes))
         }
-        Target::Missing => unusable("no such file in this commit", "commit the file, or correct the path"),
+        Target::Missing => unusable(
+            "no such file in this commit",
+            "commit the file, or correct the path",
+        ),
         Target::Folder => unusable("this is a folder", "name a file"),
         Target::Outside => unusable(
             "a symbolic link leads out of the checkout",

@@ -5,8 +5,8 @@
 //! read, and it reads no configuration of the machine or the user here, so it
 //! does not matter who owns the repository.
 
-mod changes;
 mod tree;
+mod changes;
 mod uncommitted;
 
 use std::ffi::OsStr;
@@ -400,12 +400,7 @@ fn find_commit<'repo>(
     let missing = || GitError::NoCommit {
         commit: commit.clone(),
     };
-    // An abbreviated id would be padded with zeros.
-    let full = commit.0.len() == 40;
-    let oid = Oid::from_str(&commit.0)
-        .ok()
-        .filter(|_| full)
-        .ok_or_else(missing)?;
+    let oid = Oid::from_str(&commit.0).map_err(|_| missing())?;
     repo.find_commit(oid).map_err(|error| match error.code() {
         ErrorCode::NotFound => missing(),
         _ => GitError::read(format!("commit {commit}"))(error),

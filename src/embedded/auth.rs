@@ -72,17 +72,27 @@ pub(crate) struct Authority {
 impl Authority {
     /// Who sends a request with these headers, `now` in Unix seconds.
     pub(crate) fn caller(&self, headers: &HeaderMap, now: i64) -> Caller {
-        let Some(value) = headers.get(AUTHORIZATION) else { return Caller::Anonymous };
+        let Some(value) = headers.get(AUTHORIZATION) else {
+            return Caller::Anonymous;
+        };
         let text = value.to_str().unwrap_or_default();
         let valid = match text.split_once(' ') {
-            Some((scheme, token)) => scheme.eq_ignore_ascii_case("bearer") && self.accepts(token.trim(), now),
+            Some((scheme, token)) => {
+                scheme.eq_ignore_ascii_case("bearer") && self.accepts(token.trim(), now)
+            }
             None => false,
         };
-        if valid { Caller::SignedIn } else { Caller::Refused }
+        if valid {
+            Caller::SignedIn
+        } else {
+            Caller::Refused
+        }
     }
 
     fn accepts(&self, token: &str, now: i64) -> bool {
-        let Some((claims, mac)) = token.split_once('.') else { return false };
+        let Some((claims, mac)) = token.split_once('.') else {
+            return false;
+        };
         // `blake3::Hash` compares in constant time.
         let genuine = blake3::Hash::from_hex(mac).is_ok_and(|mac| mac == self.sign(claims));
         let claims = URL_SAFE_NO_PAD.decode(claims).ok().filter(|_| genuine);
@@ -96,16 +106,30 @@ impl Authority {
 
     fn issue(&self, client: &str, now: i64) -> Result<String, Answer> {
         let expires = now.saturating_add(i64::from(self.lifetime));
-        let claims = TokenClaims { client: client.to_owned(), expires, nonce: Uuid::new_v4().to_string() };
-        let claims = serde_json::to_vec(&claims).map_err(|error| Answer::error(500, error.to_string()))?;
+        let claims = TokenClaims {
+            client: client.to_owned(),
+            expires,
+            nonce: Uuid::new_v4().to_string(),
+        };
+        let claims =
+            serde_json::to_vec(&claims).map_err(|error| Answer::error(500, error.to_string()))?;
         let claims = URL_SAFE_NO_PAD.encode(claims);
         let mac = self.sign(&claims);
         Ok(format!("{claims}.{}", mac.to_hex()))
     }
 
     /// The answer to a token request.
-    pub(crate) fn token(&self, headers: &HeaderMap, body: &[u8], used: &mut VecDeque<String>, now: i64) -> Answer {
-        match self.client_of(headers, body, used, now).and_then(|client| self.issue(&client, now)) {
+    pub(crate) fn token(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        used: &mut VecDeque<String>,
+        now: i64,
+    ) -> Answer {
+        match self
+            .client_of(headers, body, used, now)
+            .and_then(|client| self.issue(&client, now))
+        {
             Ok(token) => Answer::ok(json!({
                 "access_token": token,
                 "token_type": "Bearer",
@@ -123,9 +147,15 @@ impl Authority {
         used: &mut VecDeque<String>,
         now: i64,
     ) -> Result<String, Answer> {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         if !content_type.starts_with("application/x-www-form-urlencoded") {
-            return Err(Answer::error(415, "the token request must be application/x-www-form-urlencoded"));
+            return Err(Answer::error(
+                415,
+                "the token request must be application/x-www-form-urlencoded",
+            ));
         }
         let form: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
         let field = |name: &str| form.get(name).map_or("", String::as_str);
@@ -136,10 +166,16 @@ impl Authority {
             return self.basic(value.to_str().unwrap_or_default());
         }
         if field("client_assertion_type") != ASSERTION_TYPE {
-            return Err(Answer::error(400, format!("client_assertion_type must be {ASSERTION_TYPE}")));
+            return Err(Answer::error(
+                400,
+                format!("client_assertion_type must be {ASSERTION_TYPE}"),
+            ));
         }
         if field("token_endpoint_auth_method") != "private_key_jwt" {
-            return Err(Answer::error(400, "token_endpoint_auth_method must be private_key_jwt"));
+            return Err(Answer::error(
+                400,
+                "token_endpoint_auth_method must be private_key_jwt",
+            ));
         }
         self.assertion(field("client_assertion"), field("client_id"), used, now)
     }
@@ -148,16 +184,28 @@ impl Authority {
     /// first colon.
     fn basic(&self, header: &str) -> Result<String, Answer> {
         let refused = || Answer::error(401, "Unauthorized");
-        let encoded = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-        let pair = encoded.and_then(|(_, text)| STANDARD.decode(text.trim()).ok()).ok_or_else(refused)?;
+        let encoded = header
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        let pair = encoded
+            .and_then(|(_, text)| STANDARD.decode(text.trim()).ok())
+            .ok_or_else(refused)?;
         let pair = String::from_utf8(pair).map_err(|_| refused())?;
         let (id, secret) = pair.split_once(':').ok_or_else(refused)?;
         let (id, secret) = (form_decode(id), SecretString::from(form_decode(secret)));
-        let known = self.clients.iter().find(|client| client.id == id).and_then(|client| client.secret.as_ref());
+        let known = self
+            .clients
+            .iter()
+            .find(|client| client.id == id)
+            .and_then(|client| client.secret.as_ref());
         // Hashes are compared, so the time says nothing about the secret.
         let hash = |secret: &SecretString| blake3::hash(secret.expose_secret().as_bytes());
         let right = known.is_some_and(|known| hash(known) == hash(&secret));
-        if right || (self.clients.is_empty() && !id.is_empty()) { Ok(id) } else { Err(refused()) }
+        if right || (self.clients.is_empty() && !id.is_empty()) {
+            Ok(id)
+        } else {
+            Err(refused())
+        }
     }
 
     /// §6.2: RS256, `iss` = `sub` = the client id, the audience a string, not
@@ -170,8 +218,9 @@ impl Authority {
         now: i64,
     ) -> Result<String, Answer> {
         let refused = |why: &str| Answer::error(401, format!("client assertion refused: {why}"));
-        let TokenData { header, claims } = jsonwebtoken::dangerous::insecure_decode::<AssertionClaims>(assertion)
-            .map_err(|error| refused(&error.to_string()))?;
+        let TokenData { header, claims } =
+            jsonwebtoken::dangerous::insecure_decode::<AssertionClaims>(assertion)
+                .map_err(|error| refused(&error.to_string()))?;
         if header.alg != Algorithm::RS256 {
             return Err(refused("alg is not RS256"));
         }
@@ -181,7 +230,9 @@ impl Authority {
         if claims.aud != AUDIENCE {
             return Err(refused("aud is not console-client-credentials"));
         }
-        if claims.exp.saturating_add(CLOCK_SKEW) <= now || claims.iat.saturating_sub(CLOCK_SKEW) > now {
+        if claims.exp.saturating_add(CLOCK_SKEW) <= now
+            || claims.iat.saturating_sub(CLOCK_SKEW) > now
+        {
             return Err(refused("it is over, or not valid yet"));
         }
         if !self.clients.is_empty() {
@@ -217,5 +268,8 @@ fn verify(assertion: &str, pem: &str) -> Result<(), jsonwebtoken::errors::Error>
 fn form_decode(text: &str) -> String {
     // `=` and `&` would read as the syntax of a form.
     let text = format!("v={}", text.replace('=', "%3D").replace('&', "%26"));
-    form_urlencoded::parse(text.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(text.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }

@@ -22,7 +22,10 @@ pub(crate) fn answer(handle: &Handle, call: &Call, body: &[u8]) -> Answer {
             Ok(())
         }
         Call::ControlPut { tenant } => put(handle, tenant, body),
-        Call::ControlDelete { tenant, item: Some(item) } => match handle.remove(tenant, item) {
+        Call::ControlDelete {
+            tenant,
+            item: Some(item),
+        } => match handle.remove(tenant, item) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Answer::error(404, "item not found")),
             Err(error) => Err(Answer::error(500, error.to_string())),
@@ -41,12 +44,18 @@ fn add_faults(handle: &Handle, body: &[u8]) -> Result<(), Answer> {
     if faults.into_iter().all(|fault| handle.fail(fault)) {
         Ok(())
     } else {
-        Err(Answer::error(409, "there are too many faults: clear them first"))
+        Err(Answer::error(
+            409,
+            "there are too many faults: clear them first",
+        ))
     }
 }
 
 fn put(handle: &Handle, tenant: &str, body: &[u8]) -> Result<(), Answer> {
-    let document: Value =
-        serde_json::from_slice(body).map_err(|error| Answer::error(400, format!("the body is no JSON: {error}")))?;
-    handle.put_raw(tenant, &document).map(|_| ()).map_err(|error| Answer::error(400, error.to_string()))
+    let document: Value = serde_json::from_slice(body)
+        .map_err(|error| Answer::error(400, format!("the body is no JSON: {error}")))?;
+    handle
+        .put_raw(tenant, &document)
+        .map(|_| ())
+        .map_err(|error| Answer::error(400, error.to_string()))
 }

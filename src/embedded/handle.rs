@@ -106,7 +106,11 @@ pub fn open(settings: Settings) -> Result<Handle, EmbeddedError> {
     Ok(Handle(Arc::new(Shared {
         world: Mutex::new(world),
         schemas,
-        authority: Authority { secret, clients: settings.clients, lifetime: settings.token_lifetime },
+        authority: Authority {
+            secret,
+            clients: settings.clients,
+            lifetime: settings.token_lifetime,
+        },
         control: settings.control,
         apply_limit: settings.apply_limit,
         stopping: watch::Sender::new(false),
@@ -161,18 +165,31 @@ impl Handle {
     pub fn items(&self) -> BTreeMap<String, Value> {
         let world = self.world();
         let name = |key: &Key| format!("{} {}", key.tenant, key.item);
-        world.state.iter().map(|(key, stored)| (name(key), Value::Object(stored.document.clone()))).collect()
+        world
+            .state
+            .iter()
+            .map(|(key, stored)| (name(key), Value::Object(stored.document.clone())))
+            .collect()
     }
 
     /// One item as it is stored.
     pub fn item(&self, tenant: &str, item: &ItemKey) -> Option<Value> {
-        let key = Key { tenant: tenant.to_owned(), item: item.clone() };
-        self.world().state.get(&key).map(|stored| Value::Object(stored.document.clone()))
+        let key = Key {
+            tenant: tenant.to_owned(),
+            item: item.clone(),
+        };
+        self.world()
+            .state
+            .get(&key)
+            .map(|stored| Value::Object(stored.document.clone()))
     }
 
     /// The object id of an item.
     pub fn object_id(&self, tenant: &str, item: &ItemKey) -> Option<String> {
-        let key = Key { tenant: tenant.to_owned(), item: item.clone() };
+        let key = Key {
+            tenant: tenant.to_owned(),
+            item: item.clone(),
+        };
         self.world().state.get(&key).map(|stored| stored.id.clone())
     }
 
@@ -224,10 +241,23 @@ impl Handle {
     /// what names it. Returns its object id, which an existing item keeps.
     pub fn put_raw(&self, tenant: &str, document: &Value) -> Result<String, EmbeddedError> {
         let (item, document) = raw_item(document).ok_or(EmbeddedError::NoItem)?;
-        let key = Key { tenant: tenant.to_owned(), item };
+        let key = Key {
+            tenant: tenant.to_owned(),
+            item,
+        };
         let mut world = self.world();
-        let id = world.state.get(&key).map_or_else(new_id, |before| before.id.clone());
-        world.state.put(key.clone(), Stored { id: id.clone(), document, legacy: Map::new() });
+        let id = world
+            .state
+            .get(&key)
+            .map_or_else(new_id, |before| before.id.clone());
+        world.state.put(
+            key.clone(),
+            Stored {
+                id: id.clone(),
+                document,
+                legacy: Map::new(),
+            },
+        );
         let records: Vec<Record> = put_record(&world.state, &key).into_iter().collect();
         world.keep(&records)?;
         Ok(id)
@@ -235,7 +265,10 @@ impl Handle {
 
     /// Removes an item behind the clients' back; whether it was there.
     pub fn remove(&self, tenant: &str, item: &ItemKey) -> Result<bool, EmbeddedError> {
-        let key = Key { tenant: tenant.to_owned(), item: item.clone() };
+        let key = Key {
+            tenant: tenant.to_owned(),
+            item: item.clone(),
+        };
         Ok(self.world().delete(&key)?.is_some())
     }
 
@@ -243,8 +276,11 @@ impl Handle {
     pub(crate) fn begin(&self, mut exchange: Exchange) -> (u64, Strikes) {
         let mut world = self.world();
         let began = world.tick();
-        let ids: Vec<String> =
-            exchange.items.iter().map(|item| item.split(' ').next().unwrap_or_default().to_owned()).collect();
+        let ids: Vec<String> = exchange
+            .items
+            .iter()
+            .map(|item| item.split(' ').next().unwrap_or_default().to_owned())
+            .collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let strikes = world.faults.strike(exchange.route, &ids);
         exchange.began = began;
@@ -264,7 +300,9 @@ impl Handle {
         let mut world = self.world();
         let ended = world.tick();
         // The log is in the order of `began`.
-        if let Ok(index) = world.log.binary_search_by_key(&began, |exchange| exchange.began)
+        if let Ok(index) = world
+            .log
+            .binary_search_by_key(&began, |exchange| exchange.began)
             && let Some(exchange) = world.log.get_mut(index)
         {
             exchange.ended = Some(ended);
@@ -289,8 +327,13 @@ impl World {
 
     /// Removes an item, with its images if the switch says so.
     pub(crate) fn delete(&mut self, key: &Key) -> Result<Option<Stored>, JournalError> {
-        let Some(stored) = self.state.remove(key) else { return Ok(None) };
-        let mut records = vec![Record::Delete { tenant: key.tenant.clone(), item: key.item.clone() }];
+        let Some(stored) = self.state.remove(key) else {
+            return Ok(None);
+        };
+        let mut records = vec![Record::Delete {
+            tenant: key.tenant.clone(),
+            item: key.item.clone(),
+        }];
         if self.switches.delete_files == DeleteFiles::On {
             for name in self.state.orphans_of(&stored) {
                 self.state.remove_file(&name);
@@ -306,13 +349,19 @@ impl World {
 fn raw_item(document: &Value) -> Option<(ItemKey, Map<String, Value>)> {
     let mut document = document.as_object()?.clone();
     let item_id = document.get("itemId")?.as_str()?.parse().ok()?;
-    let version = match document.get("version").and_then(|version| version.get("name")) {
+    let version = match document
+        .get("version")
+        .and_then(|version| version.get("name"))
+    {
         Some(name) => name.as_str()?.parse().ok()?,
         None => Version::Na,
     };
     let named = document.remove("type");
     if let Some(name) = named.filter(|_| !document.contains_key("itemTypeDefinitionRef")) {
-        document.insert("itemTypeDefinitionRef".to_owned(), json!({ "name": name, "namespace": PLATFORM }));
+        document.insert(
+            "itemTypeDefinitionRef".to_owned(),
+            json!({ "name": name, "namespace": PLATFORM }),
+        );
     }
     Some((ItemKey { item_id, version }, document))
 }

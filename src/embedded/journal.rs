@@ -24,7 +24,9 @@ pub enum JournalError {
     #[error("the journal {0} of the embedded marketplace could not be read or written")]
     Io(PathBuf, #[source] io::Error),
     /// Another process has it.
-    #[error("the journal {0} is used by another embedded marketplace: stop that one, or name another file")]
+    #[error(
+        "the journal {0} is used by another embedded marketplace: stop that one, or name another file"
+    )]
     Locked(PathBuf),
     /// A line other than a torn last one is no record.
     #[error("line {line} of the journal {path} is no record: mend or delete the file")]
@@ -58,7 +60,8 @@ impl Journal {
             fs::create_dir_all(folder).map_err(io)?;
         }
         let lock = File::create(beside(path, "lock")).map_err(io)?;
-        lock.try_lock().map_err(|_| JournalError::Locked(path.to_owned()))?;
+        lock.try_lock()
+            .map_err(|_| JournalError::Locked(path.to_owned()))?;
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -70,14 +73,26 @@ impl Journal {
         write_all(&fresh, &state, &secret).map_err(io)?;
         fs::rename(&fresh, path).map_err(io)?;
         let file = OpenOptions::new().append(true).open(path).map_err(io)?;
-        Ok((Self { path: path.to_owned(), file, _lock: lock }, state, secret))
+        Ok((
+            Self {
+                path: path.to_owned(),
+                file,
+                _lock: lock,
+            },
+            state,
+            secret,
+        ))
     }
 
     /// Appends these changes in one write.
     pub(crate) fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         let mut lines = Vec::new();
-        let written = records.iter().try_for_each(|record| line(&mut lines, record));
-        written.and_then(|()| self.file.write_all(&lines)).map_err(|error| JournalError::Io(self.path.clone(), error))
+        let written = records
+            .iter()
+            .try_for_each(|record| line(&mut lines, record));
+        written
+            .and_then(|()| self.file.write_all(&lines))
+            .map_err(|error| JournalError::Io(self.path.clone(), error))
     }
 }
 
@@ -111,7 +126,13 @@ fn replay(path: &Path, text: &[u8]) -> Result<(State, Option<Secret>), JournalEr
             // A line without its end was torn by the end of the process.
             _ if !whole => break,
             Ok(record) => apply(&mut state, &mut secret, record),
-            Err(source) => return Err(JournalError::Broken { path: path.to_owned(), line: index + 1, source }),
+            Err(source) => {
+                return Err(JournalError::Broken {
+                    path: path.to_owned(),
+                    line: index + 1,
+                    source,
+                });
+            }
         }
     }
     Ok((state, secret))
@@ -120,9 +141,16 @@ fn replay(path: &Path, text: &[u8]) -> Result<(State, Option<Secret>), JournalEr
 fn apply(state: &mut State, secret: &mut Option<Secret>, record: Record) {
     match record {
         Record::Secret(text) => {
-            *secret = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+            *secret = STANDARD
+                .decode(text)
+                .ok()
+                .and_then(|bytes| bytes.try_into().ok());
         }
-        Record::Put { tenant, item, stored } => {
+        Record::Put {
+            tenant,
+            item,
+            stored,
+        } => {
             state.put(Key { tenant, item }, stored);
         }
         Record::Delete { tenant, item } => {
@@ -130,7 +158,13 @@ fn apply(state: &mut State, secret: &mut Option<Secret>, record: Record) {
         }
         Record::File { name, mime, base64 } => {
             if let Ok(bytes) = STANDARD.decode(base64) {
-                state.put_file(name, StoredFile { mime, bytes: bytes.into() });
+                state.put_file(
+                    name,
+                    StoredFile {
+                        mime,
+                        bytes: bytes.into(),
+                    },
+                );
             }
         }
         Record::Unfile { name } => {
@@ -147,26 +181,41 @@ fn write_all(path: &Path, state: &State, secret: &Secret) -> io::Result<()> {
     };
     write(&Record::Secret(STANDARD.encode(secret)))?;
     for (key, stored) in state.iter() {
-        write(&Record::Put { tenant: key.tenant.clone(), item: key.item.clone(), stored: stored.clone() })?;
+        write(&Record::Put {
+            tenant: key.tenant.clone(),
+            item: key.item.clone(),
+            stored: stored.clone(),
+        })?;
     }
     for name in state.file_names() {
         if let Some(file) = state.file(name) {
             write(&file_record(name, file))?;
         }
     }
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    out.into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .sync_all()
 }
 
 /// The record of an upload.
 pub(crate) fn file_record(name: &str, file: &StoredFile) -> Record {
-    Record::File { name: name.to_owned(), mime: file.mime.clone(), base64: STANDARD.encode(&file.bytes) }
+    Record::File {
+        name: name.to_owned(),
+        mime: file.mime.clone(),
+        base64: STANDARD.encode(&file.bytes),
+    }
 }
 
 /// A new file that only its owner can read: it holds the key of the tokens.
 #[cfg(unix)]
 fn private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }
 
 #[cfg(not(unix))]

@@ -78,9 +78,9 @@ pub use faults::{Fault, FaultKind, MAX_FAULTS, Route};
 pub use handle::{Exchange, Handle, MAX_LOG, open};
 pub use journal::JournalError;
 pub use settings::{
-    APPLY_LIMIT, Client, ClientKey, ConsoleVersion, DeleteFiles, InvalidConsoleVersion, ListRows, ManifestForm,
-    PartialFailure, Reapply, RowOrder, Settings, Switches, TenantMismatch, TypeDefinition, UnknownKeys,
-    UnknownVersions, Upsert, WrittenDefaults,
+    APPLY_LIMIT, Client, ClientKey, ConsoleVersion, DeleteFiles, InvalidConsoleVersion, ListRows,
+    ManifestForm, PartialFailure, Reapply, RowOrder, Settings, Switches, TenantMismatch,
+    TypeDefinition, UnknownKeys, UnknownVersions, Upsert, WrittenDefaults,
 };
 pub use state::{MAX_FILE_BYTES, MAX_ITEMS};
 pub use validate::SchemaError;

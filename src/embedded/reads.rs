@@ -23,21 +23,49 @@ enum Form {
     YamlManifest,
 }
 
-pub(crate) fn answer(handle: &Handle, world: &World, call: &Call, parts: &Parts, caller: Caller) -> Answer {
+pub(crate) fn answer(
+    handle: &Handle,
+    world: &World,
+    call: &Call,
+    parts: &Parts,
+    caller: Caller,
+) -> Answer {
     let signed_in = caller == Caller::SignedIn;
     match call {
         Call::Version => version(world),
-        Call::List(family) => list(world, *family, parts.uri.query().unwrap_or_default(), signed_in),
+        Call::List(family) => list(
+            world,
+            *family,
+            parts.uri.query().unwrap_or_default(),
+            signed_in,
+        ),
         Call::Categories => {
             let label = |id: &&str| json!({ "categoryId": id, "label": views::category_label(id) });
             Answer::ok(views::CATEGORIES.iter().map(label).collect())
         }
-        Call::Versions { family, tenant, item_id } => versions(world, *family, tenant, item_id, signed_in),
-        Call::Get { family, tenant, item } => {
-            let key = item.clone().map(|item| Key { tenant: tenant.clone(), item });
+        Call::Versions {
+            family,
+            tenant,
+            item_id,
+        } => versions(world, *family, tenant, item_id, signed_in),
+        Call::Get {
+            family,
+            tenant,
+            item,
+        } => {
+            let key = item.clone().map(|item| Key {
+                tenant: tenant.clone(),
+                item,
+            });
             get(world, *family, key.as_ref(), parts, signed_in)
         }
-        Call::GetById(id) => get(world, Family::Legacy, world.state.key_of(id), parts, signed_in),
+        Call::GetById(id) => get(
+            world,
+            Family::Legacy,
+            world.state.key_of(id),
+            parts,
+            signed_in,
+        ),
         Call::Download(name) => match world.state.file(name) {
             Some(file) => Answer {
                 status: StatusCode::OK,
@@ -48,7 +76,10 @@ pub(crate) fn answer(handle: &Handle, world: &World, call: &Call, parts: &Parts,
         },
         Call::TypeDefinitions => type_definitions(handle, parts.uri.query().unwrap_or_default()),
         Call::TypeDefinition { tenant, name } => {
-            let wanted = ItemType { namespace: tenant.clone(), name: name.clone() };
+            let wanted = ItemType {
+                namespace: tenant.clone(),
+                name: name.clone(),
+            };
             match handle.schemas().known_type(&wanted) {
                 Some(known) => Answer::ok(type_definition(&wanted, known)),
                 None => Answer::error(404, "item type definition not found"),
@@ -89,7 +120,9 @@ fn list(world: &World, family: Family, query: &str, signed_in: bool) -> Answer {
     if model == Model::Legacy {
         return answer; // its totals are in no specification
     }
-    answer.header("x-total-items", &page.total_items.to_string()).header("x-total-pages", &page.total_pages.to_string())
+    answer
+        .header("x-total-items", &page.total_items.to_string())
+        .header("x-total-pages", &page.total_pages.to_string())
 }
 
 /// Newest first (the real order is unknown, §13.9).
@@ -113,7 +146,8 @@ fn versions(world: &World, family: Family, tenant: &str, item_id: &str, signed_i
 
 fn get(world: &World, family: Family, key: Option<&Key>, parts: &Parts, signed_in: bool) -> Answer {
     let found = key.and_then(|key| Some((key, world.state.get(key)?)));
-    let Some((key, stored)) = found.filter(|(_, stored)| signed_in || stored.visible_to("public")) else {
+    let Some((key, stored)) = found.filter(|(_, stored)| signed_in || stored.visible_to("public"))
+    else {
         return Answer::error(404, "item not found");
     };
     let model = model_of(world, family);
@@ -133,7 +167,9 @@ fn get(world: &World, family: Family, key: Option<&Key>, parts: &Parts, signed_i
                 headers: Vec::new(),
                 payload: Payload::Bytes(text.into(), "application/yaml; charset=utf-8".to_owned()),
             },
-            Err(error) => Answer::error(500, format!("the item cannot be written as YAML: {error}")),
+            Err(error) => {
+                Answer::error(500, format!("the item cannot be written as YAML: {error}"))
+            }
         },
     }
 }
@@ -144,10 +180,23 @@ fn form_of(world: &World, family: Family, parts: &Parts) -> Result<Form, Answer>
         return Ok(Form::Item);
     }
     if family == Family::Legacy {
-        let wanted = parts.uri.query().unwrap_or_default().split('&').any(|pair| pair == "format=manifest");
-        return Ok(if wanted && !world.console.has_new_api() { Form::Manifest } else { Form::Item });
+        let wanted = parts
+            .uri
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .any(|pair| pair == "format=manifest");
+        return Ok(if wanted && !world.console.has_new_api() {
+            Form::Manifest
+        } else {
+            Form::Item
+        });
     }
-    let accept = parts.headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    let accept = parts
+        .headers
+        .get("accept")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
     let forms = accept.split(',').filter_map(media_form);
     forms.into_iter().next().ok_or_else(|| {
         Answer::error(
@@ -182,8 +231,15 @@ fn type_definitions(handle: &Handle, query: &str) -> Answer {
         }
     }
     let wanted = |item_type: &ItemType| {
-        let scope = if item_type.is_platform() { "console" } else { item_type.namespace.as_str() };
-        visibility.as_ref().is_none_or(|list| list.split(',').any(|word| word == scope || word == item_type.namespace))
+        let scope = if item_type.is_platform() {
+            "console"
+        } else {
+            item_type.namespace.as_str()
+        };
+        visibility.as_ref().is_none_or(|list| {
+            list.split(',')
+                .any(|word| word == scope || word == item_type.namespace)
+        })
     };
     let rows: Vec<Value> = handle
         .schemas()

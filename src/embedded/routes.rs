@@ -54,7 +54,12 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let console = handle.world().console;
-    let call = path::parse(parts.method.as_str(), parts.uri.path(), console, handle.control());
+    let call = path::parse(
+        parts.method.as_str(),
+        parts.uri.path(),
+        console,
+        handle.control(),
+    );
     let limit = match call {
         Call::Apply { .. } => handle.apply_limit(),
         Call::Upload { .. } | Call::ControlPut { .. } | Call::ControlFaults => UPLOAD_LIMIT,
@@ -62,10 +67,16 @@ pub(crate) async fn handle(
     };
     let bytes = match tokio::time::timeout(BODY_TIME, read(body, limit)).await {
         Ok(read) => read,
-        Err(_) => Err(Answer::error(408, "the request body did not arrive in time")),
+        Err(_) => Err(Answer::error(
+            408,
+            "the request body did not arrive in time",
+        )),
     };
     if call.is_control() {
-        let answer = bytes.map_or_else(|answer| answer, |bytes| control::answer(&handle, &call, &bytes));
+        let answer = bytes.map_or_else(
+            |answer| answer,
+            |bytes| control::answer(&handle, &call, &bytes),
+        );
         return answer.into_response(None);
     }
     let input = match bytes {
@@ -76,7 +87,10 @@ pub(crate) async fn handle(
     let rejections = strikes.rejections.clone();
     let process = || answer(&handle, &call, &parts, input, &rejections);
     let response = tamper::play(&handle, strikes, &cut, process).await;
-    handle.end(began, response.as_ref().map(|response| response.status().as_u16()));
+    handle.end(
+        began,
+        response.as_ref().map(|response| response.status().as_u16()),
+    );
     response.unwrap_or_default()
 }
 
@@ -86,7 +100,8 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Answer> {
     let mut bytes = BytesMut::new();
     let mut length = 0_usize;
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| Answer::error(400, format!("the request body broke off: {error}")))?;
+        let chunk = chunk
+            .map_err(|error| Answer::error(400, format!("the request body broke off: {error}")))?;
         length = length.saturating_add(chunk.len());
         if length <= limit {
             bytes.extend_from_slice(&chunk);
@@ -95,7 +110,10 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Answer> {
         }
     }
     if length > limit {
-        return Err(Answer::error(413, format!("the request body is larger than {limit} bytes")));
+        return Err(Answer::error(
+            413,
+            format!("the request body is larger than {limit} bytes"),
+        ));
     }
     Ok(bytes.freeze())
 }
@@ -103,7 +121,9 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Answer> {
 async fn input_of(call: &Call, parts: &Parts, bytes: Bytes) -> Input {
     match call {
         Call::Apply { .. } => items_of(parts, &bytes).map_or_else(Input::Wrong, Input::Items),
-        Call::Upload { .. } => Upload::read(parts, bytes).await.map_or_else(Input::Wrong, Input::Upload),
+        Call::Upload { .. } => Upload::read(parts, bytes)
+            .await
+            .map_or_else(Input::Wrong, Input::Upload),
         Call::Token => Input::Bytes(bytes),
         _ => Input::Nothing,
     }
@@ -114,17 +134,23 @@ fn items_of(parts: &Parts, bytes: &[u8]) -> Result<Vec<Value>, Answer> {
     if !header(&parts.headers, "content-type").starts_with("application/json") {
         return Err(Answer::error(415, "the body must be application/json"));
     }
-    let mut body: Value =
-        serde_json::from_slice(bytes).map_err(|error| Answer::error(400, format!("the body is no JSON: {error}")))?;
+    let mut body: Value = serde_json::from_slice(bytes)
+        .map_err(|error| Answer::error(400, format!("the body is no JSON: {error}")))?;
     match body.get_mut("resources").map(Value::take) {
         Some(Value::Array(resources)) => Ok(resources),
         Some(_) => Err(Answer::error(400, "body/resources must be array")),
-        None => Err(Answer::error(400, "body must have required property 'resources'")),
+        None => Err(Answer::error(
+            400,
+            "body must have required property 'resources'",
+        )),
     }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// What the log says about a request before it is answered.
@@ -136,7 +162,15 @@ fn exchange(parts: &Parts, call: &Call, input: &Input) -> Exchange {
             upload = Some(read.summary());
             vec![read.item()]
         }
-        (_, Call::Get { item: Some(item), .. } | Call::Delete { item: Some(item), .. }) => vec![item.to_string()],
+        (
+            _,
+            Call::Get {
+                item: Some(item), ..
+            }
+            | Call::Delete {
+                item: Some(item), ..
+            },
+        ) => vec![item.to_string()],
         (_, Call::Versions { item_id, .. }) => vec![item_id.clone()],
         _ => Vec::new(),
     };
@@ -164,7 +198,11 @@ fn exchange(parts: &Parts, call: &Call, input: &Input) -> Exchange {
 fn item_name(item: &Value) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let version = item.get("version").and_then(|version| version.get("name"));
-    let version = if version.is_some() { text(version) } else { NA.to_owned() };
+    let version = if version.is_some() {
+        text(version)
+    } else {
+        NA.to_owned()
+    };
     format!("{} {version}", text(item.get("itemId")))
 }
 
@@ -177,8 +215,15 @@ fn answer(
     rejections: &[(Option<String>, String)],
 ) -> Answer {
     match call {
-        Call::Unknown => return Answer::error(404, format!("Route {}:{} not found", parts.method, parts.uri.path())),
-        Call::WrongMethod => return Answer::error(405, format!("{} is not allowed here", parts.method)),
+        Call::Unknown => {
+            return Answer::error(
+                404,
+                format!("Route {}:{} not found", parts.method, parts.uri.path()),
+            );
+        }
+        Call::WrongMethod => {
+            return Answer::error(405, format!("{} is not allowed here", parts.method));
+        }
         _ => {}
     }
     let mut guard = handle.world();
@@ -188,7 +233,9 @@ fn answer(
         return match input {
             Input::Bytes(body) => {
                 let used = &mut world.used_assertions;
-                handle.authority().token(&parts.headers, &body, used, now.as_second())
+                handle
+                    .authority()
+                    .token(&parts.headers, &body, used, now.as_second())
             }
             Input::Wrong(answer) => answer,
             _ => Answer::error(400, "the token request has no body"),
@@ -206,13 +253,21 @@ fn answer(
         (Call::Upload { .. }, Input::Upload(upload)) => upload.store(world),
         (Call::Delete { tenant, item }, _) => delete(world, tenant, item.as_ref()),
         (Call::DeleteById { tenant, id }, _) => {
-            let key = world.state.key_of(id).filter(|key| key.tenant == *tenant).cloned();
+            let key = world
+                .state
+                .key_of(id)
+                .filter(|key| key.tenant == *tenant)
+                .cloned();
             delete(world, tenant, key.as_ref().map(|key| &key.item))
         }
-        (Call::PatchMetadata, _) => Answer::error(501, "the embedded marketplace has no metadata PATCH: use apply"),
-        (Call::WriteTypeDefinition, _) => {
-            Answer::error(501, "the embedded marketplace takes item type definitions from its settings only")
-        }
+        (Call::PatchMetadata, _) => Answer::error(
+            501,
+            "the embedded marketplace has no metadata PATCH: use apply",
+        ),
+        (Call::WriteTypeDefinition, _) => Answer::error(
+            501,
+            "the embedded marketplace takes item type definitions from its settings only",
+        ),
         _ => reads::answer(handle, world, call, parts, caller),
     }
 }
@@ -229,8 +284,14 @@ fn apply_items(
     let now = now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
     let switches = world.switches.clone();
     let model = model_of(world, family);
-    let request =
-        apply::Request { tenant, model, switches: &switches, schemas: handle.schemas(), now: &now, rejections };
+    let request = apply::Request {
+        tenant,
+        model,
+        switches: &switches,
+        schemas: handle.schemas(),
+        now: &now,
+        rejections,
+    };
     let (applied, records) = apply::apply(&mut world.state, &request, items);
     if let Err(error) = world.keep(&records) {
         return Answer::error(500, error.to_string());
@@ -244,7 +305,10 @@ fn apply_items(
 /// §4.4: 204, with the URN of the latest version that is left.
 fn delete(world: &mut World, tenant: &str, item: Option<&ItemKey>) -> Answer {
     let gone = match item {
-        Some(item) => world.delete(&Key { tenant: tenant.to_owned(), item: item.clone() }),
+        Some(item) => world.delete(&Key {
+            tenant: tenant.to_owned(),
+            item: item.clone(),
+        }),
         None => Ok(None),
     };
     match (gone, item) {
@@ -260,6 +324,10 @@ fn delete(world: &mut World, tenant: &str, item: Option<&ItemKey>) -> Answer {
 fn latest_urn(world: &World, tenant: &str, item_id: &ItemId) -> Option<String> {
     let key = world.state.latest(tenant, item_id)?;
     let version = &key.item.version;
-    let suffix = if version.is_named() { format!("?=version={version}") } else { String::new() };
+    let suffix = if version.is_named() {
+        format!("?=version={version}")
+    } else {
+        String::new()
+    };
     Some(format!("urn:{tenant}:mktp:{item_id}{suffix}"))
 }

@@ -139,7 +139,9 @@ impl ConsoleVersion {
 
 /// A text is no [`ConsoleVersion`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a Console version is written MAJOR.MINOR, for example 14.1, or 404 for a Console without /api/version")]
+#[error(
+    "a Console version is written MAJOR.MINOR, for example 14.1, or 404 for a Console without /api/version"
+)]
 pub struct InvalidConsoleVersion;
 
 impl FromStr for ConsoleVersion {

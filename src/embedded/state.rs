@@ -45,17 +45,26 @@ pub(crate) struct Stored {
 impl Stored {
     /// A text field of the document, empty if it is absent.
     pub(crate) fn text(&self, field: &str) -> &str {
-        self.document.get(field).and_then(Value::as_str).unwrap_or_default()
+        self.document
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// The lifecycle status; what is unknown counts as published.
     pub(crate) fn lifecycle(&self) -> Lifecycle {
-        self.text("lifecycleStatus").parse().unwrap_or(Lifecycle::Published)
+        self.text("lifecycleStatus")
+            .parse()
+            .unwrap_or(Lifecycle::Published)
     }
 
     /// Whether `visibility.public` or `.allTenants` is set.
     pub(crate) fn visible_to(&self, whom: &str) -> bool {
-        self.document.get("visibility").and_then(|v| v.get(whom)).and_then(Value::as_bool).unwrap_or(false)
+        self.document
+            .get("visibility")
+            .and_then(|v| v.get(whom))
+            .and_then(Value::as_bool)
+            .unwrap_or(false)
     }
 }
 
@@ -140,12 +149,22 @@ impl State {
     }
 
     /// The versions of one item, lowest first.
-    pub(crate) fn versions(&self, tenant: &str, item_id: &ItemId) -> impl Iterator<Item = (&Key, &Stored)> {
-        let first = Key { tenant: tenant.to_owned(), item: ItemKey { item_id: item_id.clone(), version: Version::Na } };
+    pub(crate) fn versions(
+        &self,
+        tenant: &str,
+        item_id: &ItemId,
+    ) -> impl Iterator<Item = (&Key, &Stored)> {
+        let first = Key {
+            tenant: tenant.to_owned(),
+            item: ItemKey {
+                item_id: item_id.clone(),
+                version: Version::Na,
+            },
+        };
         let wanted = first.clone();
-        self.items
-            .range(first..)
-            .take_while(move |(key, _)| key.tenant == wanted.tenant && key.item.item_id == wanted.item.item_id)
+        self.items.range(first..).take_while(move |(key, _)| {
+            key.tenant == wanted.tenant && key.item.item_id == wanted.item.item_id
+        })
     }
 
     /// The latest version of one item (§9.1): the highest published; else the
@@ -158,9 +177,15 @@ impl State {
                 Lifecycle::ComingSoon => 0,
                 _ => 1,
             };
-            (key.item.version.is_named(), status, key.item.version.clone())
+            (
+                key.item.version.is_named(),
+                status,
+                key.item.version.clone(),
+            )
         };
-        self.versions(tenant, item_id).max_by_key(rank).map(|(key, _)| key)
+        self.versions(tenant, item_id)
+            .max_by_key(rank)
+            .map(|(key, _)| key)
     }
 
     /// Stores a version and returns what was there before.
@@ -220,10 +245,10 @@ impl State {
             .filter(|name| self.files.contains_key(*name))
             .filter(|name| {
                 let location = format!("{FILES}{name}");
-                !self
-                    .items
-                    .values()
-                    .any(|stored| stored.text("imageUrl") == location || stored.text("supportedByImageUrl") == location)
+                !self.items.values().any(|stored| {
+                    stored.text("imageUrl") == location
+                        || stored.text("supportedByImageUrl") == location
+                })
             })
             .map(str::to_owned)
             .collect()

@@ -11,6 +11,8 @@ mod support;
 
 mod architecture;
 mod canon;
+mod catalog;
+mod client;
 mod config;
 mod delta;
 mod directory;
@@ -22,5 +24,8 @@ mod git;
 mod pass;
 mod pass_rules;
 mod pass_sources;
+mod plan_laws;
+mod plan_table;
+mod report;
 mod source;
 mod store;

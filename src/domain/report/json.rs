@@ -84,14 +84,21 @@ fn applied(outcome: &Outcome) -> Option<Value> {
 
 fn failed((outcome, failure): (&Outcome, &Failure)) -> Value {
     let more = match failure {
-        Failure::Transient { why, .. } => json!({ "kind": "transient", "error": why, "pointer": Value::Null }),
-        Failure::Rejected { why, pointer } => json!({ "kind": "rejected", "error": why, "pointer": pointer }),
+        Failure::Transient { why, .. } => {
+            json!({ "kind": "transient", "error": why, "pointer": Value::Null })
+        }
+        Failure::Rejected { why, pointer } => {
+            json!({ "kind": "rejected", "error": why, "pointer": pointer })
+        }
     };
     extended(change(&outcome.change), more)
 }
 
 fn held(held: &Held) -> Value {
-    extended(change(&held.change), json!({ "hold": held.why, "because": held.why.to_string() }))
+    extended(
+        change(&held.change),
+        json!({ "hold": held.why, "because": held.why.to_string() }),
+    )
 }
 
 /// One problem of a file.

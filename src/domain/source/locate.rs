@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::domain::item::RepoPath;
-use crate::domain::source::{
-    Format, MAX_FINDINGS, Position, Problem, json, quote, show, without_bom, yaml,
-};
+use crate::domain::source::{MAX_FINDINGS, Position, Problem, quote, show};
 
 /// How many values of a text are remembered. A file at its size limit could
 /// hold twice as many; what lies behind has no place.
@@ -88,15 +86,8 @@ pub struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    /// The outline of any text; of one that is not well formed as far as it
-    /// can be followed.
-    pub fn new(format: Format, text: &'a str) -> Self {
-        let text = without_bom(text);
-        let mut builder = Builder::default();
-        match format {
-            Format::Json => json::outline(text, &mut builder),
-            Format::Yaml => yaml::outline(text, &mut builder),
-        }
+    /// The outline that a scanner built.
+    pub(super) fn of(text: &'a str, builder: Builder<'a>) -> Self {
         let unclosed = builder
             .open
             .last()
@@ -256,25 +247,6 @@ impl<'a> Outline<'a> {
             length: show::number(length.max(1)),
         }
     }
-}
-
-/// [`Outline::find`] for a single question.
-pub fn locate(format: Format, text: &str, pointer: &str, place: Place) -> Option<Span> {
-    Outline::new(format, text).find(pointer, place)
-}
-
-/// [`Outline::problem`] for a single problem. Bytes that are not UTF-8 have no
-/// places.
-pub fn problem_at(
-    path: &RepoPath,
-    format: Format,
-    bytes: &[u8],
-    pointer: &str,
-    place: Place,
-    message: impl Into<String>,
-) -> Problem {
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    Outline::new(format, text).problem(path, pointer, place, message)
 }
 
 /// A step of a pointer as it is spelt in the document (RFC 6901 §4).

@@ -4,10 +4,10 @@
 //! Everything here is total: any bytes give a value or a problem, and take
 //! time and memory in proportion to their number.
 
-mod json;
-mod locate;
 mod show;
 mod value;
+mod locate;
+mod json;
 mod yaml;
 
 use std::ops::Range;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::item::RepoPath;
 
-pub use locate::{Outline, Place, Span, locate, problem_at};
+pub use locate::{Outline, Place, Span};
 pub use show::{clean, nearest, quote};
 
 /// How deep a document may nest. The deepest of the public catalogue has 16
@@ -247,4 +247,37 @@ fn findings(path: &RepoPath, outline: &Outline<'_>, flags: &value::Flags) -> Vec
         problems.extend(outline.wide_integers(path));
     }
     problems
+}
+
+impl<'a> Outline<'a> {
+    /// The outline of any text; of one that is not well formed as far as it
+    /// can be followed.
+    pub fn new(format: Format, text: &'a str) -> Self {
+        let text = without_bom(text);
+        let mut builder = locate::Builder::default();
+        match format {
+            Format::Json => json::outline(text, &mut builder),
+            Format::Yaml => yaml::outline(text, &mut builder),
+        }
+        Self::of(text, builder)
+    }
+}
+
+/// [`Outline::find`] for a single question.
+pub fn locate(format: Format, text: &str, pointer: &str, place: Place) -> Option<Span> {
+    Outline::new(format, text).find(pointer, place)
+}
+
+/// [`Outline::problem`] for a single problem. Bytes that are not UTF-8 have no
+/// places.
+pub fn problem_at(
+    path: &RepoPath,
+    format: Format,
+    bytes: &[u8],
+    pointer: &str,
+    place: Place,
+    message: impl Into<String>,
+) -> Problem {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    Outline::new(format, text).problem(path, pointer, place, message)
 }

@@ -25,10 +25,10 @@ const RENEWED_BEFORE: Duration = Duration::from_secs(10);
 
 /// How long a token is used whose life is not told, or told as longer; after
 /// that a new one is asked for. A refusal ends it at any time.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
 /// How often a token file is read again.
-const TOKEN_FILE_FRESH: Duration = Duration::from_secs(60);
+const TOKEN_FILE_FRESH: Duration = Duration::from_mins(1);
 
 /// The longest answer of the token endpoint that is read.
 const MAX_TOKEN_ANSWER: usize = 256 * 1024;
@@ -324,7 +324,11 @@ mod tests {
         assert_eq!(life(Some(&json!(10))), Duration::from_secs(5));
         assert_eq!(life(Some(&json!(0))), Duration::ZERO);
         for odd in [json!(-1), json!(1e300), json!([]), json!(null)] {
-            assert_eq!(life(Some(&odd)), LONGEST_LIFE - RENEWED_BEFORE, "{odd}");
+            assert_eq!(
+                life(Some(&odd)),
+                LONGEST_LIFE.saturating_sub(RENEWED_BEFORE),
+                "{odd}"
+            );
         }
     }
 

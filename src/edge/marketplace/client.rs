@@ -14,7 +14,7 @@ use super::auth::Tokens;
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
 use super::http::{Call, Http, MAX_DOCUMENT, Outgoing, Payload, Reply};
-use super::images::Upload;
+use super::upload::Upload;
 
 /// The marketplace of one company. It makes no request until it is asked
 /// something, and may be shared between tasks.

@@ -16,7 +16,8 @@ use crate::domain::item::{Item, ItemId, ItemImage, ItemKey};
 use super::client::Marketplace;
 use super::error::CallError;
 use super::http::Reply;
-use super::images::{self, MAX_LOCATION, Upload};
+use super::images::{self, MAX_LOCATION};
+use super::upload::Upload;
 use super::wire;
 
 /// An item to be posted.
@@ -97,7 +98,8 @@ pub(super) struct Doubt {
 /// What one request after the other is made for.
 pub(super) enum Errand {
     Apply(Group),
-    Delete(Change),
+    /// The change, until its request is made.
+    Delete(Option<Change>),
 }
 
 /// Items that go in one request, as long as the server takes them so.
@@ -134,7 +136,7 @@ impl Lane {
     pub(super) fn delete(change: Change) -> Self {
         Self {
             item_ids: BTreeSet::from([change.key.item_id.clone()]),
-            errand: Errand::Delete(change),
+            errand: Errand::Delete(Some(change)),
         }
     }
 
@@ -147,7 +149,7 @@ impl Lane {
                 .flatten()
                 .map(|parcel| parcel.change)
                 .collect(),
-            Errand::Delete(change) => vec![change],
+            Errand::Delete(change) => change.into_iter().collect(),
         }
     }
 }
@@ -235,7 +237,7 @@ pub(super) enum Request {
         body: bytes::Bytes,
     },
     ReadBack(Doubt),
-    Delete(ItemKey),
+    Delete(Change),
 }
 
 /// What came of it.
@@ -247,14 +249,14 @@ pub(super) enum Done {
         result: Result<Reply, CallError>,
     },
     ReadBack(Doubt, Result<Option<Value>, CallError>, Duration),
-    Delete(Result<Reply, CallError>),
+    Delete(Change, Result<Reply, CallError>),
 }
 
 impl Done {
     /// The error of the network or of the server, if it is one.
     pub(super) fn error(&self) -> Option<&CallError> {
         match self {
-            Self::Upload(_, result) | Self::Post { result, .. } | Self::Delete(result) => {
+            Self::Upload(_, result) | Self::Post { result, .. } | Self::Delete(_, result) => {
                 result.as_ref().err()
             }
             Self::ReadBack(_, result, _) => result.as_ref().err(),
@@ -288,7 +290,10 @@ impl Marketplace {
                 let result = self.document(&doubt.parcel.change.key, generation).await;
                 Done::ReadBack(doubt, result, begun.elapsed())
             }
-            Request::Delete(key) => Done::Delete(self.delete(&key, generation).await),
+            Request::Delete(change) => {
+                let result = self.delete(&change.key, generation).await;
+                Done::Delete(change, result)
+            }
         };
         (lane, done)
     }

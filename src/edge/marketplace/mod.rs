@@ -7,28 +7,31 @@
 //! Bodies are read on the task that called, requests fly beside it, so memory
 //! grows with the requests in flight and never with the catalogue.
 
-pub mod answer;
-pub mod pack;
+mod words;
+mod error;
+mod connection;
 pub mod wire;
+pub mod pack;
+pub mod answer;
+mod compare;
+mod upload;
+mod http;
 mod auth;
 mod client;
-mod compare;
-mod connection;
-mod delivery;
-mod error;
-mod http;
 mod images;
+mod delivery;
+mod streak;
 mod observe;
+mod dispatch;
 mod outcome;
 mod send;
-mod words;
 
 pub use client::Marketplace;
 pub use connection::{Connection, Credential, Patience, Secret, SetupError};
+pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::Call;
 pub use observe::Observing;
-pub use send::{Sending, Sent};
 
 /// How many requests are in flight at most (`practice.md` §4).
 pub const IN_FLIGHT: usize = 4;

@@ -19,7 +19,7 @@ use super::answer::object_id;
 use super::client::Marketplace;
 use super::compare::differing;
 use super::error::{CallError, ObserveError};
-use super::send::Streak;
+use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 
 /// What a round of looks needs.
@@ -65,6 +65,43 @@ enum Seen {
     Picture(Sight, Unseen, bool),
 }
 
+/// What is known after a request.
+enum Taken {
+    Whole(ItemKey, Look),
+    Part(Sight),
+}
+
+impl<T: Tree> Observing<'_, '_, T> {
+    fn take(
+        &mut self,
+        seen: Seen,
+        generation: Generation,
+    ) -> Result<Taken, ObserveError<T::Error>> {
+        match seen {
+            Seen::Document(key, Ok(None)) => Ok(Taken::Whole(key, Look::Absent)),
+            Seen::Document(key, Err(CallError::Unavailable { why, .. })) => {
+                Ok(Taken::Whole(key, Look::Failed { why }))
+            }
+            Seen::Document(_, Err(err)) => Err(err.into()),
+            Seen::Document(key, Ok(Some(live))) => {
+                let wanted = self.snapshot.items.get(&key).map(Arc::as_ref);
+                compare(key, &live, wanted, self.bodies, self.locations, generation)
+                    .map(Taken::Part)
+                    .map_err(ObserveError::Source)
+            }
+            Seen::Picture(mut sight, picture, same) => {
+                if same {
+                    let Unseen { location, name, .. } = picture;
+                    self.locations.learn(ImageLocation { name, location });
+                } else {
+                    sight.fields.push(picture.pointer);
+                }
+                Ok(Taken::Part(sight))
+            }
+        }
+    }
+}
+
 impl Marketplace {
     /// Looks at every key: one GET each, four in flight, and no request if
     /// there is no key.
@@ -87,6 +124,7 @@ impl Marketplace {
             return Ok(live);
         }
         let generation = self.generation().await?;
+        let mut round = round;
         let mut waiting = round.keys.iter();
         let mut flying = FuturesUnordered::new();
         let mut streak = Streak::default();
@@ -101,55 +139,19 @@ impl Marketplace {
             let Some(seen) = flying.next().await else {
                 return Ok(live);
             };
-            let mut sight = match seen {
-                Seen::Document(key, got) => {
-                    streak.note(got.as_ref().err());
-                    match got {
-                        Ok(None) => {
-                            live.insert(key, Look::Absent);
-                            continue;
-                        }
-                        Ok(Some(document)) => {
-                            let wanted = round.snapshot.items.get(&key).map(Arc::as_ref);
-                            compare(
-                                key,
-                                &document,
-                                wanted,
-                                round.bodies,
-                                round.locations,
-                                generation,
-                            )
-                            .map_err(ObserveError::Source)?
-                        }
-                        Err(CallError::Unavailable { why, .. }) => {
-                            live.insert(key, Look::Failed { why });
-                            continue;
-                        }
-                        Err(err) => return Err(err.into()),
-                    }
-                }
-                Seen::Picture(mut sight, picture, same) => {
-                    if same {
-                        round.locations.learn(ImageLocation {
-                            name: picture.name,
-                            location: picture.location,
-                        });
-                    } else {
-                        sight.fields.push(picture.pointer);
-                    }
-                    sight
-                }
-            };
-            let Some(picture) = sight.unseen.pop_front() else {
-                live.insert(sight.key.clone(), sight.result());
-                continue;
-            };
-            if *round.stop.borrow() {
-                continue;
+            if let Seen::Document(_, got) = &seen {
+                streak.note(got.as_ref().err());
             }
-            match self.closed(&streak) {
-                Some(why) => drop(live.insert(sight.key, Look::Failed { why })),
-                None => flying.push(self.look(Step::Picture(sight, picture), generation)),
+            match round.take(seen, generation)? {
+                Taken::Whole(key, look) => drop(live.insert(key, look)),
+                Taken::Part(_) if *round.stop.borrow() => {}
+                Taken::Part(mut sight) => match (sight.unseen.pop_front(), self.closed(&streak)) {
+                    (None, _) => drop(live.insert(sight.key.clone(), sight.result())),
+                    (_, Some(why)) => drop(live.insert(sight.key, Look::Failed { why })),
+                    (Some(picture), None) => {
+                        flying.push(self.look(Step::Picture(sight, picture), generation));
+                    }
+                },
             }
         }
     }

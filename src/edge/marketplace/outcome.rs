@@ -11,11 +11,11 @@ use crate::domain::tree::Tree;
 
 use super::answer::{self, Verdict};
 use super::delivery::{Done, Doubt, Errand, Group, Lane, Parcel, applied, rejected, transient};
+use super::dispatch::{Dispatch, Sent};
 use super::error::{CallError, Reach};
 use super::http::Reply;
 use super::images::Uploaded;
 use super::observe::agrees;
-use super::send::{Dispatch, Sent};
 use super::words;
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>
@@ -28,7 +28,7 @@ where
     pub(super) fn absorb(&mut self, lane: &mut Lane, done: Done) {
         match (&mut lane.errand, done) {
             (Errand::Apply(group), Done::Upload(name, result)) => {
-                self.uploaded(group, name, result)
+                self.uploaded(group, name, result);
             }
             (
                 Errand::Apply(group),
@@ -43,12 +43,9 @@ where
             (Errand::Apply(group), Done::ReadBack(doubt, result, took)) => {
                 self.read_back(group, doubt, result, took);
             }
-            (Errand::Delete(change), Done::Delete(result)) => {
-                let change = change.clone();
-                self.deleted(change, result);
-            }
+            (Errand::Delete(_), Done::Delete(change, result)) => self.deleted(change, result),
             // An errand makes only its own requests.
-            (Errand::Apply(_), Done::Delete(_)) | (Errand::Delete(_), _) => {}
+            (Errand::Apply(_), Done::Delete(..)) | (Errand::Delete(_), _) => {}
         }
     }
 
@@ -156,7 +153,7 @@ where
                     outcomes.push(outcome);
                 }
                 Verdict::Refused { why, pointer } => {
-                    outcomes.push(rejected(parcel.change, why, pointer))
+                    outcomes.push(rejected(parcel.change, why, pointer));
                 }
                 Verdict::Unknown { why } => unknown.push((parcel, why.to_owned())),
             }

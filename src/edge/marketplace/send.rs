@@ -1,25 +1,23 @@
 //! Sending: which request goes when, and what its answer means for each item.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::watch;
 
-use crate::domain::canon::Generation;
-use crate::domain::catalog::Bodies;
 use crate::domain::event::{Action, Change, Outcome, Verb};
-use crate::domain::images::{ImageLocation, ImageLocations};
-use crate::domain::item::{ItemId, ItemKey};
+use crate::domain::item::ItemId;
 use crate::domain::tree::Tree;
 
 use super::IN_FLIGHT;
 use super::client::Marketplace;
 use super::delivery::{Errand, Lane, Parcel, Request, applied, rejected, transient};
-use super::error::{CallError, Reach, SendError};
-use super::images::Upload;
+use super::dispatch::{Dispatch, Sending, Sent};
+use super::error::{CallError, SendError};
 use super::pack::{Weight, pack, startable};
+use super::streak::Streak;
+use super::upload::Upload;
 use super::wire::envelope;
 
 /// How many items are read and packed together, and how many bytes of them.
@@ -28,68 +26,6 @@ use super::wire::envelope;
 const WINDOW_ITEMS: usize = 1000;
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 
-/// What is to be sent.
-pub struct Sending<'a, 'b, T> {
-    /// The changes, in any order.
-    pub changes: Vec<Change>,
-    /// The documents of what is wanted.
-    pub bodies: &'a mut Bodies<'b, T>,
-    /// Which pictures the marketplace has. What is uploaded is added, and told
-    /// to the sink.
-    pub locations: &'a mut ImageLocations,
-    /// How often each item was sent in vain before: see [`Weight::tries`].
-    pub tries: &'a BTreeMap<ItemKey, u32>,
-    /// Set when no further request may start.
-    pub stop: &'a watch::Receiver<bool>,
-}
-
-/// What the sink is told, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sent {
-    /// What became of some changes: to be settled before the next is told.
-    Outcomes(Vec<Outcome>),
-    /// Changes that no request was made for, because the server asked to be
-    /// left alone or cannot be reached. They may go next time, and they were
-    /// not tried.
-    Unsent(Vec<Outcome>),
-    /// A picture was uploaded. Saved at once, it is not uploaded again after a
-    /// crash.
-    Uploaded(ImageLocation),
-}
-
-/// Failures in a row. A server that is down must not be asked for every item
-/// of a catalogue, each time until the time-out.
-#[derive(Debug, Default)]
-pub(super) struct Streak {
-    weight: u32,
-    why: String,
-}
-
-impl Streak {
-    /// Failures of this weight in a row close the way for the rest of a pass:
-    /// 32 requests that came to nothing, or 4 without a connection.
-    const LIMIT: u32 = 32;
-
-    pub(super) fn note(&mut self, error: Option<&CallError>) {
-        match error {
-            None => *self = Self::default(),
-            Some(CallError::Unavailable { why, reach, .. }) => {
-                self.weight += if *reach == Reach::NeverSent {
-                    Self::LIMIT / 4
-                } else {
-                    1
-                };
-                self.why.clone_from(why);
-            }
-            Some(CallError::Auth { .. } | CallError::Refused { .. }) => {}
-        }
-    }
-
-    pub(super) fn broken(&self) -> Option<&str> {
-        (self.weight >= Self::LIMIT).then_some(&self.why)
-    }
-}
-
 /// Whether a request may start.
 enum Gate {
     Open,
@@ -97,20 +33,6 @@ enum Gate {
     Held(String),
     /// Not at all; nothing more is told.
     Shut,
-}
-
-/// A sending under way.
-pub(super) struct Dispatch<'a, 'b, T: Tree, S, E> {
-    pub(super) market: &'a Marketplace,
-    pub(super) generation: Generation,
-    bodies: &'a mut Bodies<'b, T>,
-    pub(super) locations: &'a mut ImageLocations,
-    tries: &'a BTreeMap<ItemKey, u32>,
-    stop: &'a watch::Receiver<bool>,
-    sink: S,
-    streak: Streak,
-    held: Option<String>,
-    pub(super) ending: Option<SendError<T::Error, E>>,
 }
 
 impl Marketplace {
@@ -318,10 +240,15 @@ where
     fn next(&mut self, lane: &mut Lane) -> Option<Request> {
         let gate = self.gate();
         let group = match &mut lane.errand {
-            Errand::Delete(change) if matches!(gate, Gate::Open) => {
-                return Some(Request::Delete(change.key.clone()));
+            Errand::Delete(change) => {
+                let change = change.take();
+                match gate {
+                    Gate::Open => return change.map(Request::Delete),
+                    Gate::Held(why) => self.unsent(&why, change.into_iter().collect()),
+                    Gate::Shut => {}
+                }
+                return None;
             }
-            Errand::Delete(_) => return None,
             Errand::Apply(group) => group,
         };
         if !matches!(gate, Gate::Open) {

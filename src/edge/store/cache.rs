@@ -26,15 +26,21 @@ impl Store {
     /// What was read at which commit, if it was kept under this fingerprint;
     /// the entries are the caller's JSON. A cache that cannot be understood is
     /// none.
-    #[expect(clippy::type_complexity, reason = "named once, taken apart at once by its only caller")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "named once, taken apart at once by its only caller"
+    )]
     pub fn load_seen(
         &self,
         fingerprint: &Digest,
     ) -> Result<Option<(CommitId, Vec<(RepoPath, String)>)>, StoreError> {
         let load = || -> Result<_, Fault> {
             let moment = self.connection.unchecked_transaction()?;
-            let kept: Option<Digest> = meta(&moment, FINGERPRINT)?.and_then(|text| text.parse().ok());
-            let Some(commit) = meta(&moment, COMMIT)?.filter(|_| kept.as_ref() == Some(fingerprint)) else {
+            let kept: Option<Digest> =
+                meta(&moment, FINGERPRINT)?.and_then(|text| text.parse().ok());
+            let Some(commit) =
+                meta(&moment, COMMIT)?.filter(|_| kept.as_ref() == Some(fingerprint))
+            else {
                 return Ok(None);
             };
             let mut entries = Vec::new();
@@ -42,7 +48,9 @@ impl Store {
             let mut found = query.query([])?;
             while let Some(row) = found.next()? {
                 let (path, entry): (String, String) = (row.get(0)?, row.get(1)?);
-                let Some(path) = repo_path(&path) else { return Ok(None) };
+                let Some(path) = repo_path(&path) else {
+                    return Ok(None);
+                };
                 entries.push((path, entry));
             }
             Ok(Some((CommitId(commit), entries)))
@@ -67,7 +75,8 @@ impl Store {
         complete: bool,
     ) -> Result<(), StoreError> {
         self.write(|transaction| {
-            let kept: Option<Digest> = meta(transaction, FINGERPRINT)?.and_then(|text| text.parse().ok());
+            let kept: Option<Digest> =
+                meta(transaction, FINGERPRINT)?.and_then(|text| text.parse().ok());
             let continues = kept.as_ref() == Some(fingerprint);
             if complete || !continues {
                 forget_seen(transaction)?;
@@ -79,13 +88,13 @@ impl Store {
             for path in removals {
                 remove.execute([path.as_str()])?;
             }
-            let mut upsert =
-                transaction.prepare_cached("INSERT OR REPLACE INTO seen (path, entry) VALUES (?1, ?2)")?;
+            let mut upsert = transaction
+                .prepare_cached("INSERT OR REPLACE INTO seen (path, entry) VALUES (?1, ?2)")?;
             for (path, entry) in upserts {
                 upsert.execute((path.as_str(), entry))?;
             }
-            let mut set =
-                transaction.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?;
+            let mut set = transaction
+                .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")?;
             set.execute((FINGERPRINT, fingerprint.to_string()))?;
             set.execute((COMMIT, &commit.0))?;
             Ok(())
@@ -96,10 +105,14 @@ impl Store {
     /// else an empty one.
     pub fn recall_seen(&self, fingerprint: Digest) -> Result<Seen, StoreError> {
         let mut seen = Seen::empty(fingerprint);
-        let Some((commit, entries)) = self.load_seen(&fingerprint)? else { return Ok(seen) };
+        let Some((commit, entries)) = self.load_seen(&fingerprint)? else {
+            return Ok(seen);
+        };
         for (path, entry) in entries {
             // A reading of another build is as good as none.
-            let Ok(reading) = serde_json::from_str(&entry) else { return Ok(Seen::empty(fingerprint)) };
+            let Ok(reading) = serde_json::from_str(&entry) else {
+                return Ok(Seen::empty(fingerprint));
+            };
             seen.insert(path, reading);
         }
         seen.commit = Some(commit);
@@ -111,7 +124,11 @@ impl Store {
         let saved = self.load_image_locations()?.into_iter();
         Ok(saved
             .map(|((digest, item_id, slot), location)| ImageLocation {
-                name: ImageName { digest, item_id, slot },
+                name: ImageName {
+                    digest,
+                    item_id,
+                    slot,
+                },
                 location,
             })
             .collect())
@@ -123,14 +140,25 @@ impl Store {
 
     /// Keeps a reading: all of it if it is `fresh` (began empty), else the
     /// paths that changed. A reading that changed nothing costs no write.
-    pub fn keep_seen(&mut self, seen: &Seen, touched: &[RepoPath], fresh: bool) -> Result<(), StoreError> {
-        let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else { return Ok(()) };
+    pub fn keep_seen(
+        &mut self,
+        seen: &Seen,
+        touched: &[RepoPath],
+        fresh: bool,
+    ) -> Result<(), StoreError> {
+        let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else {
+            return Ok(());
+        };
         if !fresh && touched.is_empty() && self.kept_commit()?.as_ref() == Some(&commit.0) {
             return Ok(());
         }
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
         for path in touched {
-            match seen.files().get(path).and_then(|reading| serde_json::to_string(reading).ok()) {
+            match seen
+                .files()
+                .get(path)
+                .and_then(|reading| serde_json::to_string(reading).ok())
+            {
                 Some(entry) => upserts.push((path.clone(), entry)),
                 None => removals.push(path.clone()),
             }
@@ -148,7 +176,11 @@ impl Store {
             let mut locations = Locations::new();
             while let Some(row) = found.next()? {
                 let (item_id, slot): (String, String) = (row.get(1)?, row.get(2)?);
-                let known = (digest(row, 0), parsed("", "", &item_id), from_word("", &slot));
+                let known = (
+                    digest(row, 0),
+                    parsed("", "", &item_id),
+                    from_word("", &slot),
+                );
                 if let (Ok(digest), Ok(item_id), Ok(slot)) = known {
                     locations.insert((digest, item_id, slot), row.get(3)?);
                 }
@@ -184,7 +216,10 @@ impl Store {
     /// with it.
     pub fn forget_image_locations(&mut self, item_id: &ItemId) -> Result<(), StoreError> {
         self.write(|transaction| {
-            transaction.execute("DELETE FROM image_locations WHERE item_id = ?1", [item_id.as_str()])?;
+            transaction.execute(
+                "DELETE FROM image_locations WHERE item_id = ?1",
+                [item_id.as_str()],
+            )?;
             Ok(())
         })
     }
@@ -192,6 +227,9 @@ impl Store {
 
 fn forget_seen(transaction: &Transaction<'_>) -> Result<(), Fault> {
     transaction.execute("DELETE FROM seen", [])?;
-    transaction.execute("DELETE FROM meta WHERE name IN (?1, ?2)", (FINGERPRINT, COMMIT))?;
+    transaction.execute(
+        "DELETE FROM meta WHERE name IN (?1, ?2)",
+        (FINGERPRINT, COMMIT),
+    )?;
     Ok(())
 }

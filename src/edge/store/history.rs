@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Row as SqlRow, Transaction};
 
+use super::Store;
 use super::error::{Fault, StoreError};
 use super::rows::{self, from_word, json, time, word};
-use super::Store;
 use crate::domain::event::{Action, Failure, Outcome, Reason, Verb};
 use crate::domain::item::{CommitId, Digest, ItemId, ItemKey, Version};
 use crate::domain::ledger::Settling;
@@ -66,8 +66,7 @@ pub enum PastResult {
     Rejected(String),
 }
 
-const COLUMNS: &str =
-    "item_id, version, at, commit_id, action, reason, result, why, object_id, from_digest, to_digest, fields";
+const COLUMNS: &str = "item_id, version, at, commit_id, action, reason, result, why, object_id, from_digest, to_digest, fields";
 
 impl Store {
     /// What was tried with one item, or with one version of it; the newest
@@ -83,7 +82,8 @@ impl Store {
              ORDER BY id DESC LIMIT ?3"
         );
         let version = version.map(ToString::to_string);
-        self.collect(&sql, (item_id.as_str(), version, limit)).map_err(|fault| fault.at(&self.path))
+        self.collect(&sql, (item_id.as_str(), version, limit))
+            .map_err(|fault| fault.at(&self.path))
     }
 
     /// The last thing that was tried with each item that has a history.
@@ -91,8 +91,13 @@ impl Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM history WHERE id IN (SELECT max(id) FROM history GROUP BY item_id, version)"
         );
-        let past = self.collect(&sql, ()).map_err(|fault| fault.at(&self.path))?;
-        Ok(past.into_iter().map(|past| (past.key.clone(), past)).collect())
+        let past = self
+            .collect(&sql, ())
+            .map_err(|fault| fault.at(&self.path))?;
+        Ok(past
+            .into_iter()
+            .map(|past| (past.key.clone(), past))
+            .collect())
     }
 
     /// How many deletions this commit has already made: the delete guard
@@ -176,16 +181,24 @@ pub(super) fn append(
     ))?;
     let sql = "DELETE FROM history WHERE item_id = ?1 AND version = ?2 AND id <= (
         SELECT id FROM history WHERE item_id = ?1 AND version = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";
-    transaction.prepare_cached(sql)?.execute((change.key.item_id.as_str(), &version, HISTORY_ROWS))?;
+    transaction.prepare_cached(sql)?.execute((
+        change.key.item_id.as_str(),
+        &version,
+        HISTORY_ROWS,
+    ))?;
     Ok(())
 }
 
 /// Drops a bounded number of the rows that are too old, the oldest first.
 pub(super) fn prune_by_age(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), Fault> {
-    let Ok(oldest) = now.checked_sub(HISTORY_AGE) else { return Ok(()) };
+    let Ok(oldest) = now.checked_sub(HISTORY_AGE) else {
+        return Ok(());
+    };
     // Times of equal length compare as texts; the part of a second that some
     // carry does not matter here.
     let sql = "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE at < ?1 ORDER BY at LIMIT ?2)";
-    transaction.prepare_cached(sql)?.execute((oldest.to_string(), DROPPED_AT_ONCE))?;
+    transaction
+        .prepare_cached(sql)?
+        .execute((oldest.to_string(), DROPPED_AT_ONCE))?;
     Ok(())
 }

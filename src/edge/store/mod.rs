@@ -23,9 +23,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::domain::event::Outcome;
 use crate::domain::ledger::{Ledger, Settling};
 
+pub use cache::{LOCATIONS_KEPT, Locations};
 pub use error::StoreError;
 pub use history::{HISTORY_AGE, HISTORY_ROWS, Past, PastResult};
-pub use cache::{LOCATIONS_KEPT, Locations};
 pub use place::default_dir;
 
 /// What a state directory is for. It is written when the directory is made,
@@ -70,15 +70,27 @@ impl Store {
             same_use(dir, &found, identity)?;
         }
         let connection = file::open_to_write(&path, identity)?;
-        Ok(Self { connection, path, identity: identity.clone(), _lock: Some(lock) })
+        Ok(Self {
+            connection,
+            path,
+            identity: identity.clone(),
+            _lock: Some(lock),
+        })
     }
 
     /// Opens the state in `dir` for reading, beside any writer; none if there
     /// is no state. Takes no lock and makes nothing.
     pub fn read_only(dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = file::path_in(dir);
-        let Some((connection, identity)) = file::open_to_read(&path)? else { return Ok(None) };
-        Ok(Some(Self { connection, path, identity, _lock: None }))
+        let Some((connection, identity)) = file::open_to_read(&path)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            connection,
+            path,
+            identity,
+            _lock: None,
+        }))
     }
 
     /// What this state is for.
@@ -122,7 +134,9 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|cause| error::Fault::from(cause).at(path))?;
         let done = work(&transaction).map_err(|fault| fault.at(path))?;
-        transaction.commit().map_err(|cause| error::Fault::from(cause).at(path))?;
+        transaction
+            .commit()
+            .map_err(|cause| error::Fault::from(cause).at(path))?;
         Ok(done)
     }
 }
@@ -133,7 +147,10 @@ fn same_use(dir: &Path, recorded: &Identity, asked: &Identity) -> Result<(), Sto
         ("company", &recorded.company, &asked.company),
         ("source", &recorded.source, &asked.source),
     ];
-    match pairs.into_iter().find(|(_, recorded, asked)| recorded != asked) {
+    match pairs
+        .into_iter()
+        .find(|(_, recorded, asked)| recorded != asked)
+    {
         None => Ok(()),
         Some((what, recorded, asked)) => Err(StoreError::OtherUse {
             dir: dir.to_owned(),

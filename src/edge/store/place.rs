@@ -11,10 +11,17 @@ const READABLE: usize = 40;
 /// below `~/.local/state`; the digits tell endpoint, company and source apart.
 /// None if neither variable is set (to an absolute path, as the XDG Base
 /// Directory Specification asks).
-pub fn default_dir(identity: &Identity, variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home =
-        absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+pub fn default_dir(
+    identity: &Identity,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<PathBuf> {
+    let absolute = |name| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let home = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
     let mut hasher = blake3::Hasher::new();
     for part in [&identity.endpoint, &identity.company, &identity.source] {
         // The length keeps the parts apart.
@@ -25,8 +32,17 @@ pub fn default_dir(identity: &Identity, variable: impl Fn(&str) -> Option<String
         .company
         .chars()
         .take(READABLE)
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     let hex = hasher.finalize().to_hex();
-    Some(home.join("marketsync").join(format!("{readable}-{}", &hex[..12])))
+    Some(
+        home.join("marketsync")
+            .join(format!("{readable}-{}", &hex[..12])),
+    )
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
 
 use super::error::Fault;
-use crate::domain::item::{BlobId, CommitId, Digest, ItemKey, RepoPath};
+use crate::domain::item::{BlobId, CommitId, Digest, ItemKey, Lifecycle, RepoPath};
 use crate::domain::ledger::{Ledger, Rejection, Row};
 
 /// Every row and rejection.
@@ -23,13 +23,22 @@ pub(super) fn load(connection: &Connection) -> Result<Ledger, Fault> {
     )?;
     let mut found = query.query([])?;
     while let Some(row) = found.next()? {
-        ledger.rows.insert(key(row, "the ledger")?, ledger_row(row)?);
+        ledger
+            .rows
+            .insert(key(row, "the ledger")?, ledger_row(row)?);
     }
-    let mut query = moment.prepare("SELECT item_id, version, circumstances, why, at FROM rejections")?;
+    let mut query =
+        moment.prepare("SELECT item_id, version, circumstances, why, at FROM rejections")?;
     let mut found = query.query([])?;
     while let Some(row) = found.next()? {
-        let rejection = Rejection { circumstances: digest(row, 2)?, why: row.get(3)?, at: time(row, 4)? };
-        ledger.rejections.insert(key(row, "the rejections")?, rejection);
+        let rejection = Rejection {
+            circumstances: digest(row, 2)?,
+            why: row.get(3)?,
+            at: time(row, 4)?,
+        };
+        ledger
+            .rejections
+            .insert(key(row, "the rejections")?, rejection);
     }
     Ok(ledger)
 }
@@ -42,7 +51,9 @@ fn ledger_row(row: &SqlRow<'_>) -> Result<Row, Fault> {
     Ok(Row {
         digest: digest(row, 2)?,
         sealed_digest: digest(row, 3)?,
-        lifecycle: lifecycle.map(|text| parsed(of, "lifecycle", &text)).transpose()?,
+        lifecycle: lifecycle
+            .map(|text| parsed(of, "lifecycle", &text))
+            .transpose()?,
         object_id: row.get(5)?,
         commit: CommitId(row.get(6)?),
         path: repo_path(&path).ok_or_else(|| Fault::value(of, "path", &path))?,
@@ -54,12 +65,18 @@ fn ledger_row(row: &SqlRow<'_>) -> Result<Row, Fault> {
 }
 
 /// Makes the row and the rejection of one key what they are in `ledger`.
-pub(super) fn save(transaction: &Transaction<'_>, key: &ItemKey, ledger: &Ledger) -> Result<(), Fault> {
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    key: &ItemKey,
+    ledger: &Ledger,
+) -> Result<(), Fault> {
     let name = (key.item_id.as_str(), key.version.to_string());
     match ledger.rows.get(key) {
         None => {
             let sql = "DELETE FROM ledger WHERE item_id = ?1 AND version = ?2";
-            transaction.prepare_cached(sql)?.execute((name.0, &name.1))?;
+            transaction
+                .prepare_cached(sql)?
+                .execute((name.0, &name.1))?;
         }
         Some(row) => {
             let sql = "INSERT OR REPLACE INTO ledger
@@ -70,7 +87,7 @@ pub(super) fn save(transaction: &Transaction<'_>, key: &ItemKey, ledger: &Ledger
                 &name.1,
                 row.digest.as_bytes(),
                 row.sealed_digest.as_bytes(),
-                row.lifecycle.map(|lifecycle| lifecycle.as_str()),
+                row.lifecycle.map(Lifecycle::as_str),
                 &row.object_id,
                 &row.commit.0,
                 row.path.as_str(),
@@ -83,7 +100,9 @@ pub(super) fn save(transaction: &Transaction<'_>, key: &ItemKey, ledger: &Ledger
     match ledger.rejections.get(key) {
         None => {
             let sql = "DELETE FROM rejections WHERE item_id = ?1 AND version = ?2";
-            transaction.prepare_cached(sql)?.execute((name.0, &name.1))?;
+            transaction
+                .prepare_cached(sql)?
+                .execute((name.0, &name.1))?;
         }
         Some(rejection) => {
             let sql = "INSERT OR REPLACE INTO rejections (item_id, version, circumstances, why, at)
@@ -125,11 +144,14 @@ pub(super) fn parsed<T: FromStr>(table: &str, column: &str, text: &str) -> Resul
 
 /// The path that this text spells, if it is one as marketsync spells it.
 pub(super) fn repo_path(text: &str) -> Option<RepoPath> {
-    RepoPath::new(text).ok().filter(|path| path.as_str() == text)
+    RepoPath::new(text)
+        .ok()
+        .filter(|path| path.as_str() == text)
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
-    serde_json::to_string(value).map_err(|cause| rusqlite::Error::ToSqlConversionFailure(cause.into()).into())
+    serde_json::to_string(value)
+        .map_err(|cause| rusqlite::Error::ToSqlConversionFailure(cause.into()).into())
 }
 
 /// A value of a plain enum, by its name.
@@ -139,11 +161,15 @@ pub(super) fn word<T: Serialize>(value: &T) -> Result<String, Fault> {
 
 /// The inverse of [`word`].
 pub(super) fn from_word<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, Fault> {
-    T::deserialize(StrDeserializer::<WordError>::new(text)).map_err(|_| Fault::value("the history", column, text))
+    T::deserialize(StrDeserializer::<WordError>::new(text))
+        .map_err(|_| Fault::value("the history", column, text))
 }
 
 /// A value of `meta`.
 pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<String>, Fault> {
     let sql = "SELECT value FROM meta WHERE name = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?)
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
 }

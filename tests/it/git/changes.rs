@@ -137,6 +137,29 @@ fn a_path_that_appears_below_what_was_a_file_is_touched() {
 }
 
 #[test]
+fn a_deep_source_is_reached_and_its_neighbours_are_left_alone() {
+    let repo = Repo::new();
+    repo.write("a/b/c/x.json", "")
+        .write("a/b/cc/x.json", "")
+        .write("a/b/c/x.json.png", "");
+    let base = repo.commit("one");
+    repo.write("a/b/c/x.json", "new")
+        .write("a/b/cc/x.json", "new")
+        .commit("two");
+    // Nothing but the source leads there.
+    let found = changes(&repo, "a/b/c", Some(&base), &[]);
+    assert_eq!(present(&found), ["a/b/c/x.json"]);
+    let found = changes(
+        &repo,
+        "a/b/c",
+        Some(&base),
+        &["a/b/c/x.json.png", "a/b/ccc.png"],
+    );
+    assert_eq!(present(&found), ["a/b/c/x.json"]);
+    assert_eq!(paths(&found.touched), [""; 0]);
+}
+
+#[test]
 fn everything_is_listed_when_the_difference_cannot_be_told() {
     let repo = Repo::new();
     let base = repo
@@ -166,7 +189,7 @@ fn a_source_that_is_no_folder_is_an_error_and_not_an_empty_catalogue() {
     repo.write("s/a.json", "").symlink("l", "s").commit("one");
     let (checkout, _) = discover(&repo.path());
     let mut tree = checkout.tree(&checkout.head().unwrap()).unwrap();
-    for source in ["none", "s/a.json", "l", "s/a.json/x"] {
+    for source in ["none", "s/a.json", "l", "s/a.json/x", "s\0"] {
         let found = tree.changes(&everything(source), None, &BTreeSet::new());
         assert!(matches!(found, Err(GitError::NoSource { .. })), "{source}");
     }
