@@ -22,5 +22,6 @@ mod git;
 mod plan_laws;
 mod plan_table;
 mod report;
+mod readme;
 mod source;
 mod store;
