@@ -49,7 +49,7 @@ fn run(config: Config) -> Result<Exit, CommandError> {
         .iter()
         .for_each(|notice| telemetry::notice(notice));
     let format = format_of(&config.job);
-    let result = dispatch(config.job);
+    let result = dispatch(config.job, config.log.format);
     if let (Err(error), Some(Format::Json)) = (&result, format)
         && !error.has_printed()
     {
@@ -60,9 +60,9 @@ fn run(config: Config) -> Result<Exit, CommandError> {
     result
 }
 
-fn dispatch(job: Job) -> Result<Exit, CommandError> {
+fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
     match job {
-        Job::Apply(config) => runtime()?.block_on(apply::apply(&config)),
+        Job::Apply(config) => runtime()?.block_on(apply::apply(&config, log)),
         Job::Validate(config) => validate::validate(&config),
         Job::Status(config) => status::status(&config, Timestamp::now()),
         Job::Marketplace(config) => runtime()?.block_on(marketplace::marketplace(&config)),

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 use url::Url;
 
-use crate::cli::Drift;
+use crate::cli::{Drift, LogFormat};
 use crate::commands::failure::CommandError;
 use crate::commands::progress::Progress;
 use crate::commands::signals::Signals;
@@ -35,8 +36,17 @@ const EMBEDDED_FILE: &str = "marketplace.jsonl";
 /// What the last pass left, or why it could not be made.
 type Passes = Result<Rest, CycleError>;
 
+/// What every pass of a run uses.
+struct Tools<'a> {
+    source: &'a Source,
+    market: &'a Marketplace,
+    progress: &'a Progress,
+    stop: watch::Receiver<bool>,
+    log: LogFormat,
+}
+
 /// Applies the source once.
-pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
+pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch()?;
     let Connect {
         endpoint,
@@ -48,6 +58,11 @@ pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
     let source = open_source(&config.source)?;
     warn_of_uncommitted(&source)?;
     let store = Store::open(&config.state, &config.identity, Timestamp::now())?;
+    if let Some(before) = store.moved_from() {
+        telemetry::notice(&format!(
+            "this state was last used for the source {before}: what it recorded and this source lacks counts as removed"
+        ));
+    }
     let mut servers = JoinSet::new();
     let url = match endpoint {
         Endpoint::Remote(url) => url.clone(),
@@ -57,16 +72,14 @@ pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
     let market = marketplace(&config.connect, url, &progress)?;
 
     let mut report = Report::default();
-    let stop = signals.stop();
-    let work = passes(
-        config,
-        &source,
-        store,
-        &market,
-        stop,
-        &progress,
-        &mut report,
-    );
+    let tools = Tools {
+        source: &source,
+        market: &market,
+        progress: &progress,
+        stop: signals.stop(),
+        log,
+    };
+    let work = passes(config, store, tools, &mut report);
     let (result, signal) = signals.guard(work).await;
     progress.end();
     servers.shutdown().await;
@@ -76,13 +89,17 @@ pub async fn apply(config: &ApplyConfig) -> Result<Exit, CommandError> {
 /// Runs passes until nothing is left to try again, and adds them up.
 async fn passes(
     config: &ApplyConfig,
-    source: &Source,
     mut store: Store,
-    market: &Marketplace,
-    stop: tokio::sync::watch::Receiver<bool>,
-    progress: &Progress,
+    tools: Tools<'_>,
     report: &mut Report,
 ) -> Result<Passes, CommandError> {
+    let Tools {
+        source,
+        market,
+        progress,
+        stop,
+        log,
+    } = tools;
     let company = &config.connect.company;
     let standards = standards(&config.source, Some(company))?;
     let mut ledger = store.load_ledger()?;
@@ -101,7 +118,10 @@ async fn passes(
         let mut tell = |event: &Event| {
             // A repeated pass finds the same problems and holds the same items.
             if first || matches!(event, Event::Settled { .. }) {
-                progress.tell(event, || telemetry::log(event, company));
+                progress.tell(event, || match (event, log) {
+                    (Event::Found(problem), LogFormat::Text) => telemetry::show(problem),
+                    _ => telemetry::log(event, company),
+                });
             }
         };
         let mut now = Report::default();
@@ -139,7 +159,7 @@ async fn passes(
     .await)
 }
 
-fn order(config: &ApplyConfig, schemas: Digest, stop: tokio::sync::watch::Receiver<bool>) -> Order {
+fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> Order {
     let pass = &config.pass;
     Order {
         scope: if pass.drift == Drift::Off {

@@ -238,19 +238,31 @@ impl<'a> Reader<'a> {
         file: &Resolved,
     ) -> Result<Option<Item>, T::Error> {
         if !draft.document.contains_key("itemId") {
-            draft.problem("", Place::Value, "no itemId").hint = Some(
-                "if this is not an item, exclude it with --exclude or .marketsyncignore".to_owned(),
+            let hint = nearest("itemId", draft.document.keys().map(String::as_str)).map_or_else(
+                || {
+                    "if this is not an item, exclude it with --exclude or .marketsyncignore"
+                        .to_owned()
+                },
+                |near| format!("is {} meant to be `itemId`?", quote(near)),
             );
+            draft.problem("", Place::Value, "no itemId").hint = Some(hint);
             return Ok(None);
         }
         let item_type = kind(draft);
+        let key = identity(draft, item_type.as_ref());
         if let Some(item_type) = &item_type {
             let document = Value::Object(draft.document.clone());
             for violation in self.standards.schemas.check(&document, item_type) {
-                draft.violation(violation);
+                // Of one value one thing is said: the rules above know more.
+                let said = draft
+                    .problems
+                    .iter()
+                    .any(|problem| problem.pointer.as_ref() == Some(&violation.pointer));
+                if !said {
+                    draft.violation(violation);
+                }
             }
         }
-        let key = identity(draft, item_type.as_ref());
         self.remark(draft);
         self.commit_schema(tree, draft)?;
         let images = self.images(tree, draft)?;
@@ -522,13 +534,14 @@ fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
     Some(item_type)
 }
 
-/// Who the item is. What has the wrong type or form is the schema's to report;
-/// a document whose type is unknown gets no schema, so the id is checked here
-/// as well.
+/// Who the item is. What has the wrong JSON type is the schema's to report.
 fn identity(draft: &mut Draft<'_>, item_type: Option<&ItemType>) -> Option<ItemKey> {
     let item_id = draft.text("itemId").map(str::parse::<ItemId>);
-    if let (Some(Err(invalid)), None) = (&item_id, item_type) {
-        draft.problem("/itemId", Place::Value, invalid.to_string());
+    if let Some(Err(invalid)) = &item_id {
+        let found = draft.text("itemId").map(quote);
+        let problem = draft.problem("/itemId", Place::Value, "this is no item id");
+        problem.found = found;
+        problem.expected = Some(invalid.to_string());
     }
     let version = match draft.document.get("version") {
         None => Version::Na,

@@ -1,11 +1,14 @@
 //! What is said while it happens: events to log lines, on stderr.
 
+use std::io::Write as _;
+
 use anstream::{AutoStream, ColorChoice};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::domain::event::{Applied, Change, Event, Failure, Held, Hold, Outcome, Verb};
 use crate::domain::item::CommitId;
+use crate::domain::report::text;
 use crate::domain::source::{Problem, Severity};
 
 /// How log lines look.
@@ -70,6 +73,19 @@ pub fn log(event: &Event, company: &str) {
         Event::Held(held) => log_held(held, company),
         Event::Settled { outcome, commit } => settled(outcome, commit, company),
         Event::Notice(text) => notice(text),
+    }
+}
+
+/// A problem as a person reads it: the line of the file with a caret under it.
+/// For text logs; JSON logs get a line from [`log`].
+pub fn show(problem: &Problem) {
+    let wanted = match problem.severity {
+        Severity::Error => tracing::enabled!(tracing::Level::ERROR),
+        Severity::Warning => tracing::enabled!(tracing::Level::WARN),
+    };
+    if wanted {
+        // Nobody is left to tell if stderr is gone.
+        let _ = writeln!(std::io::stderr().lock(), "{}", text::problem(problem));
     }
 }
 

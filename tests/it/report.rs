@@ -199,7 +199,7 @@ fn the_report_for_machines() {
     report
         .outcomes
         .retain(|key, _| ["edited", "rejected"].contains(&key.item_id.as_str()));
-    insta::assert_snapshot!(serde_json::to_string_pretty(&json::report(&report)).unwrap(), @r#"
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json::report(&report, None)).unwrap(), @r#"
     {
       "applied": [
         {
@@ -286,9 +286,10 @@ fn the_report_for_machines() {
           "severity": "error"
         }
       ],
+      "unattempted": 0,
       "unchanged": 1,
       "version": 1
     }
     "#);
-    insta::assert_snapshot!(json::error("cannot read", &["look".to_owned()]), @r#"{"error":{"hints":["look"],"message":"cannot read"},"version":1}"#);
+    insta::assert_snapshot!(json::error("cannot read", Some("look")), @r#"{"error":{"hint":"look","message":"cannot read"},"version":1}"#);
 }

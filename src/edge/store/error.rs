@@ -25,7 +25,7 @@ pub enum StoreError {
         /// The other process, in its own words.
         holder: String,
     },
-    /// The state is that of another endpoint, company or source.
+    /// The state is that of another endpoint or company.
     #[error(
         "the state in {} belongs to the {what} `{recorded}`, and this run is for the {what} `{asked}`; give each its own --state, or move the directory away if the old one is no longer wanted: the next run then adopts what it finds",
         .dir.display()
@@ -33,7 +33,7 @@ pub enum StoreError {
     OtherUse {
         /// The state directory.
         dir: PathBuf,
-        /// `endpoint`, `company` or `source`.
+        /// `endpoint` or `company`.
         what: &'static str,
         /// What the state was made for.
         recorded: String,

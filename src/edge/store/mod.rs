@@ -49,6 +49,7 @@ pub struct Store {
     /// The database, for messages.
     path: PathBuf,
     identity: Identity,
+    moved_from: Option<String>,
     /// Held for as long as this lives; a reader has none.
     _lock: Option<lock::Lock>,
 }
@@ -66,16 +67,36 @@ impl Store {
         file::make_dir(dir)?;
         let lock = lock::take(dir, now)?;
         let path = file::path_in(dir);
-        if let Some(found) = file::inspect(&path)? {
-            same_use(dir, &found, identity)?;
+        let found = file::inspect(&path)?;
+        if let Some(found) = &found {
+            same_use(dir, found, identity)?;
         }
         let connection = file::open_to_write(&path, identity)?;
-        Ok(Self {
+        let moved_from = found
+            .map(|found| found.source)
+            .filter(|source| *source != identity.source);
+        let mut store = Self {
             connection,
             path,
             identity: identity.clone(),
+            moved_from,
             _lock: Some(lock),
-        })
+        };
+        if store.moved_from.is_some() {
+            store.write(|transaction| {
+                let sql = "UPDATE meta SET value = ?1 WHERE name = 'source'";
+                transaction.execute(sql, [&identity.source])?;
+                Ok(())
+            })?;
+        }
+        Ok(store)
+    }
+
+    /// The source that this state was last used for, if it was another one.
+    /// CI jobs check out the same repository in ever new places, so that is
+    /// worth a notice and no refusal.
+    pub fn moved_from(&self) -> Option<&str> {
+        self.moved_from.as_deref()
     }
 
     /// Opens the state in `dir` for reading, beside any writer; none if there
@@ -89,6 +110,7 @@ impl Store {
             connection,
             path,
             identity,
+            moved_from: None,
             _lock: None,
         }))
     }
@@ -145,7 +167,6 @@ fn same_use(dir: &Path, recorded: &Identity, asked: &Identity) -> Result<(), Sto
     let pairs = [
         ("endpoint", &recorded.endpoint, &asked.endpoint),
         ("company", &recorded.company, &asked.company),
-        ("source", &recorded.source, &asked.source),
     ];
     match pairs
         .into_iter()

@@ -264,12 +264,23 @@ fn a_state_serves_one_purpose() {
             with(|other| other.company = "globex".into()),
             ["company `acme`", "`globex`"],
         ),
-        (
-            with(|other| other.source = "/tmp/x".into()),
-            ["source `/srv/catalog`", "`/tmp/x`"],
-        ),
     ] {
         assert!(names.iter().all(|name| said.contains(name)), "{said}");
     }
     open(dir.path());
+}
+
+#[test]
+fn a_source_that_moved_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(open(dir.path()).moved_from(), None);
+    let mut moved = identity();
+    moved.source = "/builds/2/catalog".into();
+    let told = |identity: &Identity| {
+        let store = Store::open(dir.path(), identity, NOW).unwrap();
+        store.moved_from().map(str::to_owned)
+    };
+    assert_eq!(told(&moved).as_deref(), Some("/srv/catalog"));
+    assert_eq!(told(&moved), None);
+    assert_eq!(told(&identity()).as_deref(), Some("/builds/2/catalog"));
 }

@@ -162,6 +162,28 @@ fn plain(reason: &str) -> Option<Plain> {
     })
 }
 
+/// A bracket that closes what is not open.
+fn mismatch(reason: &str, found: &str) -> Option<Plain> {
+    let (message, expected, hint) = match (reason, found) {
+        ("expected `,` or `}`", "]") => (
+            "the object before this is not closed",
+            "`}`",
+            "close the object with `}`, or remove the `]`",
+        ),
+        ("expected `,` or `]`", "}") => (
+            "the list before this is not closed",
+            "`]`",
+            "close the list with `]`, or remove the `}`",
+        ),
+        _ => return None,
+    };
+    Some(Plain {
+        message,
+        expected,
+        hint,
+    })
+}
+
 fn explain_reason(
     path: &RepoPath,
     text: &str,
@@ -189,7 +211,7 @@ fn explain_reason(
         "\t" => "a tab",
         found => found,
     };
-    match plain(reason) {
+    match mismatch(reason, found).or_else(|| plain(reason)) {
         Some(plain) => Problem::at(path, text, range, plain.message)
             .expected(plain.expected)
             .found(found)
