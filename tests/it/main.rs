@@ -26,6 +26,7 @@ mod pass_rules;
 mod pass_sources;
 mod plan_laws;
 mod plan_table;
+mod readme;
 mod report;
 mod source;
 mod store;
