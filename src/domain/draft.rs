@@ -46,9 +46,7 @@ impl Draft<'_> {
 
     /// Whether something keeps it from being an item.
     pub(super) fn is_broken(&self) -> bool {
-        self.problems
-            .iter()
-            .any(|problem| problem.severity == Severity::Error)
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 }
 
@@ -71,19 +69,15 @@ pub(super) fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
                 return None;
             };
             (
-                ItemType {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                },
+                ItemType { namespace: namespace.to_owned(), name: name.to_owned() },
                 "/itemTypeDefinitionRef/name",
             )
         }
         None => match draft.document.get("type") {
             Some(Value::String(name)) => (ItemType::platform(name), "/type"),
             Some(_) => {
-                draft
-                    .problem("/type", Place::Value, "the type is a text")
-                    .expected = Some("string".to_owned());
+                draft.problem("/type", Place::Value, "the type is a text").expected =
+                    Some("string".to_owned());
                 return None;
             }
             None => {
@@ -143,8 +137,5 @@ pub(super) fn identity(draft: &mut Draft<'_>, item_type: Option<&ItemType>) -> O
             Some("remove `version`; its resources may be edited at any time".to_owned());
         return None;
     }
-    Some(ItemKey {
-        item_id: item_id?.ok()?,
-        version,
-    })
+    Some(ItemKey { item_id: item_id?.ok()?, version })
 }

@@ -58,11 +58,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader that holds files to these standards.
     pub fn new(standards: &'a Standards) -> Self {
-        Self {
-            standards,
-            compiled: HashMap::new(),
-            pictures: HashMap::new(),
-        }
+        Self { standards, compiled: HashMap::new(), pictures: HashMap::new() }
     }
 
     /// Reads one file. Only the tree's own errors are errors; whatever is
@@ -102,12 +98,7 @@ impl<'a> Reader<'a> {
                 return Ok(broken(blob, rests_on, problem));
             }
             None => {
-                return Ok(Reading {
-                    blob,
-                    rests_on,
-                    item: None,
-                    problems: parsed.problems,
-                });
+                return Ok(Reading { blob, rests_on, item: None, problems: parsed.problems });
             }
         };
         let mut draft = Draft {
@@ -122,23 +113,11 @@ impl<'a> Reader<'a> {
         rests_on.sort();
         rests_on.dedup();
         if self.standards.strict {
-            draft
-                .problems
-                .iter_mut()
-                .for_each(|problem| problem.severity = Severity::Error);
+            draft.problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
         }
         draft.problems.sort_by_key(|problem| problem.position);
-        let item = if draft.is_broken() {
-            None
-        } else {
-            item.map(Arc::new)
-        };
-        Ok(Reading {
-            blob,
-            rests_on,
-            item,
-            problems: draft.problems,
-        })
+        let item = if draft.is_broken() { None } else { item.map(Arc::new) };
+        Ok(Reading { blob, rests_on, item, problems: draft.problems })
     }
 
     fn examine<T: Tree>(
@@ -251,11 +230,8 @@ impl<'a> Reader<'a> {
             return Ok(());
         };
         if name.contains("://") {
-            let problem = draft.problem(
-                "/$schema",
-                Place::Value,
-                "a schema is not fetched from a URL",
-            );
+            let problem =
+                draft.problem("/$schema", Place::Value, "a schema is not fetched from a URL");
             problem.severity = Severity::Warning;
             problem.hint = Some(
                 "the item was not validated against it; commit the schema file and name its path"
@@ -288,13 +264,7 @@ impl<'a> Reader<'a> {
     }
 
     fn compile(&mut self, files: SchemaFiles) -> Result<Arc<jsonschema::Validator>, String> {
-        let SchemaFiles {
-            base,
-            root,
-            others,
-            cache_key,
-            ..
-        } = files;
+        let SchemaFiles { base, root, others, cache_key, .. } = files;
         self.compiled
             .entry(cache_key)
             .or_insert_with(|| {
@@ -318,9 +288,7 @@ impl<'a> Reader<'a> {
             }
             if draft.document.contains_key(slot.url_field()) {
                 let message = format!("`{field}` and `{}` are both given", slot.url_field());
-                draft
-                    .problem(&format!("/{field}"), Place::Key, message)
-                    .hint = Some(format!(
+                draft.problem(&format!("/{field}"), Place::Key, message).hint = Some(format!(
                     "keep one; a local picture is uploaded and sets `{}`",
                     slot.url_field()
                 ));
@@ -371,12 +339,7 @@ impl<'a> Reader<'a> {
 }
 
 fn broken(blob: BlobId, rests_on: Vec<(RepoPath, Option<BlobId>)>, problem: Problem) -> Reading {
-    Reading {
-        blob,
-        rests_on,
-        item: None,
-        problems: vec![problem],
-    }
+    Reading { blob, rests_on, item: None, problems: vec![problem] }
 }
 
 /// What the reading of the file at `path` rests on, besides the blob there.
@@ -390,10 +353,7 @@ fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>
 fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
     let mut hashed = document.clone();
     for image in images {
-        hashed.insert(
-            image.slot.field().to_owned(),
-            Value::from(image.digest.to_string()),
-        );
+        hashed.insert(image.slot.field().to_owned(), Value::from(image.digest.to_string()));
     }
     canon::digest(&Value::Object(hashed))
 }

@@ -66,7 +66,10 @@ fn apply_exits_with_each_code_and_its_json_is_whole() {
     bench.repo.write("broken.json", "{");
     bench.repo.commit("broken");
     let broken = bench.apply(&["--format", "json"]).exits(1).json();
-    assert_eq!((&broken["problems"][0]["path"], &broken["unchanged"]), (&json!("broken.json"), &json!(3)));
+    assert_eq!(
+        (&broken["problems"][0]["path"], &broken["unchanged"]),
+        (&json!("broken.json"), &json!(3))
+    );
 
     // 1 goes before 3, 2 before both.
     bench.repo.remove("broken.json").remove("items/alpha").remove("items/beta");
@@ -74,7 +77,9 @@ fn apply_exits_with_each_code_and_its_json_is_whole() {
     let guarded = bench.apply(&["--format", "json", "--prune"]).exits(3).json();
     assert_eq!(guarded["held"].as_array().unwrap().len(), 2);
     bench.commit(&[sidecar("new")]);
-    bench.handle().fail(Fault::always(Route::Apply, FaultKind::RejectItem { message: "no".to_owned() }));
+    bench
+        .handle()
+        .fail(Fault::always(Route::Apply, FaultKind::RejectItem { message: "no".to_owned() }));
     let rejected = bench.apply(&["--format=json", "--prune"]).exits(1).json();
     assert_eq!(rejected["failed"][0]["itemId"], "new");
     bench.handle().fail(Fault::always(Route::Get, FaultKind::status(403)));
@@ -94,7 +99,11 @@ fn apply_could_not_do_its_work() {
         ("a value", vec!["--drift=maybe"], vec!["--drift", "report"]),
         ("a length", vec!["--retry-for=2"], vec!["90s"]),
         ("endpoint", vec!["--endpoint=ftp://x"], vec!["--endpoint", "https://"]),
-        ("no network", vec!["--endpoint", &gone, "--retry-for=0s"], vec!["refuses the connection", "check --endpoint"]),
+        (
+            "no network",
+            vec!["--endpoint", &gone, "--retry-for=0s"],
+            vec!["refuses the connection", "check --endpoint"],
+        ),
         ("company", vec!["--company-id=a/b"], vec!["--company-id"]),
         ("source", vec!["--revision=no-such"], vec!["no-such"]),
         ("config", vec!["--config=/no/such/file"], vec!["/no/such/file"]),
@@ -105,7 +114,11 @@ fn apply_could_not_do_its_work() {
         let mut command = program(bench.home.path());
         let has = |name: &str| args.iter().any(|arg| arg.starts_with(name));
         command.env("MARKETSYNC_CLIENT_SECRET", "secret").arg("apply").arg(bench.repo.path());
-        for (name, value) in [("--endpoint", bench.market.url.as_str()), ("--company-id", COMPANY), ("--client-id", "id")] {
+        for (name, value) in [
+            ("--endpoint", bench.market.url.as_str()),
+            ("--company-id", COMPANY),
+            ("--client-id", "id"),
+        ] {
             if !has(name) {
                 command.args([name, value]);
             }
@@ -182,7 +195,9 @@ fn validate_exits_with_each_code() {
 fn status_exits_with_each_code() {
     let bench = Bench::new();
     let state = bench.state();
-    let status = |args: &[&str]| bare(bench.home.path(), &[&["status", "--state", state.to_str().unwrap()], args].concat());
+    let status = |args: &[&str]| {
+        bare(bench.home.path(), &[&["status", "--state", state.to_str().unwrap()], args].concat())
+    };
     let none = status(&["--format=json"]).exits(2);
     complains(&none, &["no state", "marketsync apply"]);
     assert!(none.json()["error"]["hint"].is_string());
@@ -191,11 +206,20 @@ fn status_exits_with_each_code() {
     bench.apply(&[]).exits(0);
     status(&[]).exits(0).prints("ITEM ID").prints("Created").prints("alpha");
     let item = status(&["--format=json"]).exits(0).json()["items"][0].clone();
-    assert_eq!((&item["itemId"], &item["result"], &item["verb"]), (&json!("alpha"), &json!("done"), &json!("Created")));
-    assert_eq!(item["objectId"].as_str(), bench.handle().object_id(COMPANY, &crate::support::market::key("alpha", "NA")).as_deref());
+    assert_eq!(
+        (&item["itemId"], &item["result"], &item["verb"]),
+        (&json!("alpha"), &json!("done"), &json!("Created"))
+    );
+    assert_eq!(
+        item["objectId"].as_str(),
+        bench.handle().object_id(COMPANY, &crate::support::market::key("alpha", "NA")).as_deref()
+    );
 
     bench.commit(&[set(sidecar("beta"), "/name", "Edited")]);
-    bench.handle().fail(Fault::always(Route::Apply, FaultKind::RejectItem { message: "too blue".to_owned() }));
+    bench.handle().fail(Fault::always(
+        Route::Apply,
+        FaultKind::RejectItem { message: "too blue".to_owned() },
+    ));
     bench.apply(&[]).exits(1);
     status(&[]).exits(1).prints("too blue").prints("1 failed");
     status(&["--format=json"]).exits(1).json();
@@ -255,7 +279,15 @@ fn the_marketplace_serves_until_a_signal() {
         let data = home.path().join("data.jsonl");
         let port = { TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
         let address = port.to_string();
-        let args = ["marketplace", "--listen", &address, "--data", data.to_str().unwrap(), "--switch", "reapply=neither"];
+        let args = [
+            "marketplace",
+            "--listen",
+            &address,
+            "--data",
+            data.to_str().unwrap(),
+            "--switch",
+            "reapply=neither",
+        ];
         let start = |args: &[&str]| {
             let mut command = program(home.path());
             command.args(args);
@@ -265,14 +297,22 @@ fn the_marketplace_serves_until_a_signal() {
         until("it listens", || std::net::TcpStream::connect(port).is_ok());
         let taken = start(&["marketplace", "--listen", &address]).end().exits(2);
         complains(&taken, &[&address, "--listen"]);
-        let locked = start(&["marketplace", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]).end().exits(2);
+        let locked =
+            start(&["marketplace", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
+                .end()
+                .exits(2);
         complains(&locked, &["data.jsonl"]);
 
         let repo = Repo::new();
         repo.write("a.json", sidecar("alpha").to_string()).commit("one");
         let mut apply = program(home.path());
         apply.env("MARKETSYNC_CLIENT_SECRET", "x").arg("apply").arg(repo.path());
-        apply.args(["--endpoint", &format!("http://{address}"), "--company-id=acme", "--client-id=id"]);
+        apply.args([
+            "--endpoint",
+            &format!("http://{address}"),
+            "--company-id=acme",
+            "--client-id=id",
+        ]);
         Running::start(apply).end().exits(0).prints("Created");
         market.signal(signal);
         let run = market.end().exits(0);
@@ -298,7 +338,10 @@ fn the_result_is_alone_on_stdout_and_the_log_is_on_stderr() {
     let mut text = bench.command(&bench.repo.path(), &[]);
     text.args(["--log-level=debug"]);
     let run = Running::start(text).end().exits(1);
-    assert!(run.stdout.starts_with("2 of 2 items have been successfully applied:\n\n  OBJECT ID"), "{run}");
+    assert!(
+        run.stdout.starts_with("2 of 2 items have been successfully applied:\n\n  OBJECT ID"),
+        "{run}"
+    );
     for word in ["INFO", "WARN", "level", "Loaded", "\u{1b}"] {
         assert!(!run.stdout.contains(word), "{word}: {run}");
     }
@@ -314,7 +357,10 @@ fn the_result_is_alone_on_stdout_and_the_log_is_on_stderr() {
     for word in [bench.market.url.as_str(), COMPANY, "--endpoint"] {
         assert!(first.contains(word), "no `{word}` on the first line: {run}");
     }
-    assert!(run.stderr.lines().any(|line| line.contains("INFO Adopted item_id=\"beta\" version=NA")), "{run}");
+    assert!(
+        run.stderr.lines().any(|line| line.contains("INFO Adopted item_id=\"beta\" version=NA")),
+        "{run}"
+    );
     let error = run.stderr.lines().find(|line| line.starts_with("ERROR Invalid")).unwrap();
     assert!(error.contains("broken.json") && error.contains("line=1"), "{run}");
 
@@ -339,7 +385,10 @@ fn names_that_nobody_knows_are_errors() {
     bench.commit(&[sidecar("alpha")]);
     let mut wrong = bench.command(&bench.repo.path(), &[]);
     wrong.env("MARKETSYNC_COMPANY", "x");
-    complains(&Running::start(wrong).end().exits(2), &["MARKETSYNC_COMPANY", "MARKETSYNC_COMPANY_ID"]);
+    complains(
+        &Running::start(wrong).end().exits(2),
+        &["MARKETSYNC_COMPANY", "MARKETSYNC_COMPANY_ID"],
+    );
 
     let file = bench.home.path().join("config/marketsync/marketsync.yaml");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -353,7 +402,14 @@ fn names_that_nobody_knows_are_errors() {
 
     // What Kubernetes sets for a Service of this name is no setting.
     let mut service = bench.command(&bench.repo.path(), &[]);
-    for name in ["PORT", "PORT_8080_TCP_ADDR", "SERVICE_HOST", "SERVICE_PORT_HTTP", "METRICS_SERVICE_HOST", "METRICS_PORT"] {
+    for name in [
+        "PORT",
+        "PORT_8080_TCP_ADDR",
+        "SERVICE_HOST",
+        "SERVICE_PORT_HTTP",
+        "METRICS_SERVICE_HOST",
+        "METRICS_PORT",
+    ] {
         service.env(format!("MARKETSYNC_{name}"), "tcp://10.0.0.1:8080");
     }
     Running::start(service).end().exits(0);
@@ -364,10 +420,21 @@ fn flag_over_environment_over_file() {
     let bench = Bench::new();
     bench.commit(&[sidecar("alpha")]);
     let file = bench.home.path().join("my.yaml");
-    fs::write(&file, format!("endpoint: {}\ncompany_id: from-file\nclient_id: id\nset_tenant: true\n", bench.market.url)).unwrap();
+    fs::write(
+        &file,
+        format!(
+            "endpoint: {}\ncompany_id: from-file\nclient_id: id\nset_tenant: true\n",
+            bench.market.url
+        ),
+    )
+    .unwrap();
     let run = |variable: Option<&str>, flag: Option<&str>| {
         let mut command = program(bench.home.path());
-        command.env("MARKETSYNC_CLIENT_SECRET", "x").env("MARKETSYNC_CONFIG", &file).arg("apply").arg(bench.repo.path());
+        command
+            .env("MARKETSYNC_CLIENT_SECRET", "x")
+            .env("MARKETSYNC_CONFIG", &file)
+            .arg("apply")
+            .arg(bench.repo.path());
         if let Some(value) = variable {
             command.env("MARKETSYNC_COMPANY_ID", value);
         }
@@ -401,13 +468,22 @@ fn a_signal_lets_the_call_in_flight_end() {
         assert_eq!(bench.names(), Vec::<String>::new(), "the call waits");
         running.signal(signal);
         let run = running.end().exits(code);
-        assert_eq!((run.said("Created"), bench.names()), (vec!["p 1.0.0".to_owned()], vec!["p 1.0.0".to_owned()]));
+        assert_eq!(
+            (run.said("Created"), bench.names()),
+            (vec!["p 1.0.0".to_owned()], vec!["p 1.0.0".to_owned()])
+        );
         let told = run.json();
-        assert_eq!((&told["unattempted"], &told["applied"][0]["version"]), (&json!(2), &json!("1.0.0")));
+        assert_eq!(
+            (&told["unattempted"], &told["applied"][0]["version"]),
+            (&json!(2), &json!("1.0.0"))
+        );
         assert_eq!(bench.recorded().len(), 1);
         assert_eq!(bench.sent().len(), 1, "no new request");
         let rest = bench.apply(&[]).exits(0);
-        assert_eq!((rest.said("Created"), bench.sent().len()), (vec!["p 1.1.0".into(), "p 1.2.0".into()], 2));
+        assert_eq!(
+            (rest.said("Created"), bench.sent().len()),
+            (vec!["p 1.1.0".into(), "p 1.2.0".into()], 2)
+        );
     }
 }
 
@@ -426,7 +502,13 @@ fn a_signal_that_leaves_nothing_undone_is_no_failure() {
 fn a_signal_ends_the_wait_for_another_try() {
     let bench = Bench::new();
     bench.commit(&[sidecar("alpha")]);
-    let kind = FaultKind::Status { code: 503, body: None, content_type: None, retry_after: Some("60".to_owned()), processed: false };
+    let kind = FaultKind::Status {
+        code: 503,
+        body: None,
+        content_type: None,
+        retry_after: Some("60".to_owned()),
+        processed: false,
+    };
     bench.handle().fail(Fault::always(Route::Apply, kind));
     let began = Instant::now();
     let running = bench.start(&bench.repo.path(), &[]);
@@ -461,7 +543,8 @@ fn a_second_process_on_one_state_names_the_first() {
     bench.handle().fail(Fault::once(Route::Apply, FaultKind::Delay { ms: 60_000 }));
     let first = bench.start(&bench.repo.path(), &[]);
     in_flight(&bench);
-    let second = Running::start(bench.command(&bench.repo.path(), &["--format=json"])).end().exits(2);
+    let second =
+        Running::start(bench.command(&bench.repo.path(), &["--format=json"])).end().exits(2);
     complains(&second, &[&first.id().to_string(), bench.state().to_str().unwrap()]);
     assert!(second.json()["error"]["message"].is_string());
     // Reading takes no lock.
@@ -479,7 +562,12 @@ fn a_state_is_of_one_endpoint_and_one_company() {
     bench.commit(&[sidecar("alpha")]);
     bench.apply(&["--set-tenant"]).exits(0);
     let mut other = program(bench.home.path());
-    other.env("MARKETSYNC_CLIENT_SECRET", "x").arg("apply").arg(bench.repo.path()).arg("--state").arg(bench.state());
+    other
+        .env("MARKETSYNC_CLIENT_SECRET", "x")
+        .arg("apply")
+        .arg(bench.repo.path())
+        .arg("--state")
+        .arg(bench.state());
     other.args(["--endpoint", &bench.market.url, "--company-id=other", "--client-id=id"]);
     complains(&Running::start(other).end().exits(2), &["other", COMPANY]);
     assert_eq!(bench.names(), ["alpha NA"]);
@@ -503,7 +591,10 @@ fn a_reader_that_goes_away_changes_nothing() {
 /// A command as a line of a shell.
 fn shell(command: &Command) -> String {
     let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().unwrap());
-    let mut line = format!("cd {} && env", quoted(command.get_current_dir().unwrap_or(Path::new("/")).as_os_str()));
+    let mut line = format!(
+        "cd {} && env",
+        quoted(command.get_current_dir().unwrap_or(Path::new("/")).as_os_str())
+    );
     for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
         line = format!("{line} {}={}", name.to_str().unwrap(), quoted(value));
     }

@@ -85,7 +85,11 @@ fn converges(bench: &Bench, before: &Run) {
     bench.handle().clear_faults();
     let run = bench.apply(&[]).exits(0);
     assert_eq!(bench.names(), names(&["alpha", "beta", "gamma"]), "{run}");
-    let again: Vec<String> = run.said("Created").into_iter().filter(|item| before.said("Created").contains(item)).collect();
+    let again: Vec<String> = run
+        .said("Created")
+        .into_iter()
+        .filter(|item| before.said("Created").contains(item))
+        .collect();
     assert_eq!(again, Vec::<String>::new(), "{before}\n{run}");
     let known: BTreeSet<String> = CLAIMS.iter().flat_map(|verb| before.said(verb)).collect();
     let sent: Vec<String> = bench.sent().into_iter().filter(|item| known.contains(item)).collect();
@@ -116,8 +120,12 @@ fn one_bad_item_is_found_among_the_good() {
         let fault = Fault::always(Route::Apply, FaultKind::status(code)).for_item("beta");
         let (bench, run) = meets(console, [fault], ONCE);
         let run = run.exits(1);
-        assert_eq!((run.said("Created"), run.said("Rejected")), (names(&["alpha", "gamma"]), names(&["beta"])));
-        run.prints("2 of 3 items have been successfully applied:").prints("1 of 3 items have not been applied");
+        assert_eq!(
+            (run.said("Created"), run.said("Rejected")),
+            (names(&["alpha", "gamma"]), names(&["beta"]))
+        );
+        run.prints("2 of 3 items have been successfully applied:")
+            .prints("1 of 3 items have not been applied");
         // It is tried again every time, and every time it is rejected.
         let again = bench.apply(ONCE).exits(1);
         assert_eq!((again.said("Rejected"), bench.sent()), (names(&["beta"]), names(&["beta"])));
@@ -129,11 +137,18 @@ fn one_bad_item_is_found_among_the_good() {
 fn an_item_that_the_marketplace_rejects_says_why() {
     for console in CONSOLES {
         let kind = FaultKind::RejectItem { message: "the plan is full".to_owned() };
-        let (bench, run) = meets(console, [Fault::always(Route::Apply, kind).for_item("beta")], &[]);
+        let (bench, run) =
+            meets(console, [Fault::always(Route::Apply, kind).for_item("beta")], &[]);
         let run = run.exits(1);
-        assert_eq!((run.said("Created"), run.said("Rejected")), (names(&["alpha", "gamma"]), names(&["beta"])));
+        assert_eq!(
+            (run.said("Created"), run.said("Rejected")),
+            (names(&["alpha", "gamma"]), names(&["beta"]))
+        );
         let line = run.line("Rejected");
-        assert_eq!((&line["level"], &line["reason"]), (&json!("ERROR"), &json!("the plan is full")));
+        assert_eq!(
+            (&line["level"], &line["reason"]),
+            (&json!("ERROR"), &json!("the plan is full"))
+        );
         assert_eq!(line["path"], "items/beta/NA.json");
         run.prints("the plan is full");
         converges(&bench, &run);
@@ -189,9 +204,16 @@ fn a_body_too_large_is_halved() {
     }
     // One that is too large alone is rejected, and alone.
     let bench = Bench::with(Settings { apply_limit: 1024, ..Settings::default() });
-    bench.commit(&[sidecar("alpha"), set(sidecar("beta"), "/description", "x".repeat(2000)), sidecar("gamma")]);
+    bench.commit(&[
+        sidecar("alpha"),
+        set(sidecar("beta"), "/description", "x".repeat(2000)),
+        sidecar("gamma"),
+    ]);
     let run = bench.apply(ONCE).exits(1);
-    assert_eq!((run.said("Created"), run.said("Rejected")), (names(&["alpha", "gamma"]), names(&["beta"])));
+    assert_eq!(
+        (run.said("Created"), run.said("Rejected")),
+        (names(&["alpha", "gamma"]), names(&["beta"]))
+    );
     run.tells("413");
 }
 
@@ -258,8 +280,20 @@ fn lost_answers() -> Vec<FaultKind> {
         body(r#"{"done":true}"#),
         body(r#"{"done":true,"items":[]}"#),
         body(r#"{"done":true,"items":[{"itemId":7}]}"#),
-        FaultKind::Status { code: 500, body: None, content_type: None, retry_after: None, processed: true },
-        FaultKind::Status { code: 504, body: Some(html()), content_type: None, retry_after: None, processed: true },
+        FaultKind::Status {
+            code: 500,
+            body: None,
+            content_type: None,
+            retry_after: None,
+            processed: true,
+        },
+        FaultKind::Status {
+            code: 504,
+            body: Some(html()),
+            content_type: None,
+            retry_after: None,
+            processed: true,
+        },
     ]
 }
 
@@ -267,8 +301,13 @@ fn lost_answers() -> Vec<FaultKind> {
 fn a_lost_answer_to_a_creation_is_read_back() {
     for console in CONSOLES {
         for kind in lost_answers() {
-            let (bench, run) = meets(console, [Fault::always(Route::Apply, kind.clone()).times(3)], ONCE);
-            assert_eq!(run.said("Created"), names(&["alpha", "beta", "gamma"]), "{console} {kind:?}: {run}");
+            let (bench, run) =
+                meets(console, [Fault::always(Route::Apply, kind.clone()).times(3)], ONCE);
+            assert_eq!(
+                run.said("Created"),
+                names(&["alpha", "beta", "gamma"]),
+                "{console} {kind:?}: {run}"
+            );
             let run = run.exits(0);
             for line in run.lines("Created") {
                 assert!(line["confirmed"] == "read_back" || console == "13.6", "{kind:?}: {line}");
@@ -342,7 +381,11 @@ fn an_endless_answer_is_cut() {
     for (route, code) in [(Route::Apply, 1), (Route::Get, 1)] {
         let began = Instant::now();
         let (bench, run) = meets("14.1", [Fault::always(route, FaultKind::EndlessBody)], ONCE);
-        eprintln!("## endless {route:?}: {} after {:?}", run.stderr.lines().last().unwrap(), began.elapsed());
+        eprintln!(
+            "## endless {route:?}: {} after {:?}",
+            run.stderr.lines().last().unwrap(),
+            began.elapsed()
+        );
         let run = run.exits(code);
         assert!(began.elapsed() < Duration::from_secs(20), "{route:?}");
         converges(&bench, &run);
@@ -351,7 +394,8 @@ fn an_endless_answer_is_cut() {
 
 #[test]
 fn a_slow_answer_is_waited_for() {
-    let (bench, run) = meets("14.1", [Fault::always(Route::Apply, FaultKind::SlowDrip { ms: 1 })], ONCE);
+    let (bench, run) =
+        meets("14.1", [Fault::always(Route::Apply, FaultKind::SlowDrip { ms: 1 })], ONCE);
     converges(&bench, &run.exits(0));
 }
 
@@ -367,9 +411,14 @@ fn what_could_not_be_looked_at_is_held_and_the_others_go() {
         ("14.1", FaultKind::WrongBody { body: "[]".to_owned() }),
         ("13.6", FaultKind::status(429)),
     ] {
-        let (bench, run) = meets(console, [Fault::always(Route::Get, kind.clone()).for_item("beta")], ONCE);
+        let (bench, run) =
+            meets(console, [Fault::always(Route::Get, kind.clone()).for_item("beta")], ONCE);
         let run = run.exits(1);
-        assert_eq!((run.said("Created"), run.said("Held")), (names(&["alpha", "gamma"]), names(&["beta"])), "{kind:?}");
+        assert_eq!(
+            (run.said("Created"), run.said("Held")),
+            (names(&["alpha", "gamma"]), names(&["beta"])),
+            "{kind:?}"
+        );
         assert!(run.line("Held")["reason"].as_str().unwrap().starts_with("unobserved"), "{run}");
         converges(&bench, &run);
     }
@@ -386,7 +435,11 @@ fn a_page_of_a_proxy_is_not_absence() {
         bench.repo.commit("beta goes");
         bench.handle().fail(Fault::always(Route::Get, kind.clone()));
         let run = bench.apply(&["--drift=correct", "--retry-for=0s"]);
-        assert_eq!((run.lines("Forgotten"), run.lines("Created")), (Vec::new(), Vec::new()), "{kind:?}: {run}");
+        assert_eq!(
+            (run.lines("Forgotten"), run.lines("Created")),
+            (Vec::new(), Vec::new()),
+            "{kind:?}: {run}"
+        );
         assert_eq!(bench.writes(), [], "{kind:?}: {run}");
         assert_eq!(bench.recorded().len(), 3, "{kind:?}");
         assert!(run.code != Some(0), "{kind:?}: {run}");
@@ -395,7 +448,11 @@ fn a_page_of_a_proxy_is_not_absence() {
 
 fn pictured(bench: &Bench) {
     bench.repo.write("logo.png", PNG);
-    bench.commit(&[with_image(sidecar("alpha"), "../../logo.png"), sidecar("beta"), sidecar("gamma")]);
+    bench.commit(&[
+        with_image(sidecar("alpha"), "../../logo.png"),
+        sidecar("beta"),
+        sidecar("gamma"),
+    ]);
 }
 
 #[test]
@@ -420,7 +477,15 @@ fn a_picture_that_does_not_go_holds_its_item_alone() {
         pictured(&bench);
         bench.handle().fail(Fault::always(Route::Upload, kind.clone()));
         let run = bench.apply(ONCE);
-        eprintln!("## upload {kind:?}: {:?} {}", run.code, run.stderr.lines().filter(|l| l.contains("alpha") && l.contains("reason")).last().unwrap_or_default());
+        eprintln!(
+            "## upload {kind:?}: {:?} {}",
+            run.code,
+            run.stderr
+                .lines()
+                .filter(|l| l.contains("alpha") && l.contains("reason"))
+                .last()
+                .unwrap_or_default()
+        );
         audit(&bench, &run);
         let run = run.exits(1);
         assert_eq!(run.said("Created"), names(&["beta", "gamma"]), "{kind:?}: {run}");
@@ -437,14 +502,24 @@ fn a_picture_that_does_not_go_holds_its_item_alone() {
 
 #[test]
 fn a_picture_that_cannot_be_read_counts_as_different() {
-    for kind in [FaultKind::status(404), FaultKind::status(500), FaultKind::CutBefore, FaultKind::EndlessBody, FaultKind::EmptyBody] {
+    for kind in [
+        FaultKind::status(404),
+        FaultKind::status(500),
+        FaultKind::CutBefore,
+        FaultKind::EndlessBody,
+        FaultKind::EmptyBody,
+    ] {
         let bench = Bench::new();
         pictured(&bench);
         bench.apply(&[]).exits(0);
         bench.forget();
         bench.handle().fail(Fault::always(Route::Download, kind.clone()));
         let run = bench.apply(ONCE).exits(0);
-        assert_eq!((run.said("Updated"), run.said("Adopted")), (names(&["alpha"]), names(&["beta", "gamma"])), "{kind:?}");
+        assert_eq!(
+            (run.said("Updated"), run.said("Adopted")),
+            (names(&["alpha"]), names(&["beta", "gamma"])),
+            "{kind:?}"
+        );
         bench.handle().clear_faults();
         bench.apply(&["--drift=report"]).exits(0).prints("3 unchanged");
     }
@@ -479,12 +554,21 @@ fn trouble_with_deletions() {
 fn versions_wait_for_the_one_before() {
     for console in CONSOLES {
         let bench = Bench::console(console);
-        bench.commit(&[plugin("p", "1.0.0"), plugin("p", "1.1.0"), plugin("p", "2.0.0"), sidecar("s")]);
+        bench.commit(&[
+            plugin("p", "1.0.0"),
+            plugin("p", "1.1.0"),
+            plugin("p", "2.0.0"),
+            sidecar("s"),
+        ]);
         bench.handle().fail(Fault::once(Route::Apply, FaultKind::status(503)).for_item("p"));
         let run = bench.apply(&[]).exits(0);
         assert_eq!(run.said("Created").len(), 4);
         let mut last = Vec::new();
-        for call in bench.calls().into_iter().filter(|call| call.route == Route::Apply && call.status == Some(200)) {
+        for call in bench
+            .calls()
+            .into_iter()
+            .filter(|call| call.route == Route::Apply && call.status == Some(200))
+        {
             last.extend(call.items.into_iter().filter(|item| item.starts_with("p ")));
         }
         assert_eq!(last, ["p 1.0.0", "p 1.1.0", "p 2.0.0"], "Console {console}");

@@ -4,12 +4,12 @@
 use std::fs;
 
 use marketsync::embedded::{
-    DeleteFiles, ListRows, ManifestForm, PartialFailure, Reapply, Route, RowOrder, Switches, TenantMismatch,
-    UnknownKeys, UnknownVersions, Upsert, WrittenDefaults,
+    DeleteFiles, ListRows, ManifestForm, PartialFailure, Reapply, Route, RowOrder, Switches,
+    TenantMismatch, UnknownKeys, UnknownVersions, Upsert, WrittenDefaults,
 };
 use serde_json::{Value, json};
 
-use crate::support::cli::{Bench, pretty, plugin, set, sidecar, with_image};
+use crate::support::cli::{Bench, plugin, pretty, set, sidecar, with_image};
 use crate::support::market::{COMPANY, PNG};
 
 /// Every kind of Console that answers otherwise: the newest API, the old one,
@@ -33,15 +33,21 @@ fn the_story_of_the_readme() {
         let commit = catalogue(&bench);
         let first = bench.apply(&[]).exits(0);
         first.prints("3 of 3 items have been successfully applied:\n");
-        let rows: Vec<Vec<&str>> = first.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+        let rows: Vec<Vec<&str>> =
+            first.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[2], ["OBJECT", "ID", "ITEM", "ID", "VERSION", "STATUS"], "{first}");
-        let id = bench.handle().object_id(COMPANY, &crate::support::market::key("beta", "NA")).unwrap();
+        let id =
+            bench.handle().object_id(COMPANY, &crate::support::market::key("beta", "NA")).unwrap();
         assert_eq!(rows[5], [id.as_str(), "beta", "NA", "Created"], "{first}");
         assert_eq!(first.said("Created"), ["alpha NA", "beta NA", "gamma 1.0.0"]);
-        let line = first.lines("Created").into_iter().find(|line| line["item_id"] == "beta").unwrap();
+        let line =
+            first.lines("Created").into_iter().find(|line| line["item_id"] == "beta").unwrap();
         assert_eq!((&line["company"], &line["object_id"]), (&json!(COMPANY), &json!(id)));
         assert!(commit.starts_with(line["commit"].as_str().unwrap()), "{line}");
-        assert_eq!((&line["path"], &line["type"]), (&json!("items/beta/NA.json"), &json!("sidecar")));
+        assert_eq!(
+            (&line["path"], &line["type"]),
+            (&json!("items/beta/NA.json"), &json!("sidecar"))
+        );
 
         let second = bench.apply(&[]).exits(0);
         bench.asked_nothing();
@@ -51,11 +57,17 @@ fn the_story_of_the_readme() {
         bench.commit(&[set(sidecar("beta"), "/resources/dockerImage", "ghcr.io/my-sidecar:2.0")]);
         let third = bench.apply(&[]).exits(0);
         let line = third.line("Updated");
-        assert_eq!((&line["item_id"], &line["changed"]), (&json!("beta"), &json!(r#"["/resources/dockerImage"]"#)));
+        assert_eq!(
+            (&line["item_id"], &line["changed"]),
+            (&json!("beta"), &json!(r#"["/resources/dockerImage"]"#))
+        );
         assert!(line["from"].is_string(), "{line}");
         assert_eq!(line["object_id"], json!(id));
         assert_eq!(bench.sent(), ["beta NA"], "Console {console}");
-        assert_eq!(bench.stored("beta", "NA").unwrap()["resources"]["dockerImage"], "ghcr.io/my-sidecar:2.0");
+        assert_eq!(
+            bench.stored("beta", "NA").unwrap()["resources"]["dockerImage"],
+            "ghcr.io/my-sidecar:2.0"
+        );
         bench.apply(&[]).exits(0).prints("3 unchanged");
         bench.asked_nothing();
     }
@@ -86,8 +98,14 @@ fn what_is_the_same_costs_no_request() {
     repo.remove("elsewhere/b.json").write("elsewhere/b.yaml", Value::Object(turned).to_string());
     quiet("in YAML, with a schema");
     repo.remove("items/logo.png").write("pictures/same.png", PNG);
-    repo.write("items/alpha/NA.json", pretty(&with_image(sidecar("alpha"), "../../pictures/same.png")));
-    repo.write("items/gamma/1.0.0.json", pretty(&with_image(plugin("gamma", "1.0.0"), "../../pictures/same.png")));
+    repo.write(
+        "items/alpha/NA.json",
+        pretty(&with_image(sidecar("alpha"), "../../pictures/same.png")),
+    );
+    repo.write(
+        "items/gamma/1.0.0.json",
+        pretty(&with_image(plugin("gamma", "1.0.0"), "../../pictures/same.png")),
+    );
     quiet("the picture moved");
     repo.write("README.md", "Words").write("items/notes.txt", "words");
     quiet("files that are no items");
@@ -115,7 +133,10 @@ fn a_new_picture_goes_with_its_items_alone() {
     bench.repo.write("items/alpha/own.png", [PNG, b"own"].concat());
     bench.commit(&[with_image(sidecar("alpha"), "own.png")]);
     let run = bench.apply(&[]).exits(0);
-    assert_eq!((run.said("Updated"), bench.handle().calls(Route::Upload)), (vec!["alpha NA".to_owned()], 1));
+    assert_eq!(
+        (run.said("Updated"), bench.handle().calls(Route::Upload)),
+        (vec!["alpha NA".to_owned()], 1)
+    );
 }
 
 #[test]
@@ -153,10 +174,15 @@ fn on_first_contact_what_differs_is_updated() {
         let run = bench.apply(&[]).exits(0);
         assert_eq!(run.said("Created"), ["alpha NA", "gamma 1.0.0"], "{run}");
         let line = run.line("Updated");
-        assert_eq!((&line["item_id"], &line["changed"]), (&json!("beta"), &json!(r#"["/description"]"#)));
+        assert_eq!(
+            (&line["item_id"], &line["changed"]),
+            (&json!("beta"), &json!(r#"["/description"]"#))
+        );
         assert_eq!(bench.stored("beta", "NA").unwrap()["description"], "A very simple sidecar");
         assert_eq!(bench.stored("foreign", "NA"), foreign, "nothing else is touched");
-        assert!(bench.calls().iter().all(|call| !call.items.iter().any(|item| item == "foreign NA")));
+        assert!(
+            bench.calls().iter().all(|call| !call.items.iter().any(|item| item == "foreign NA"))
+        );
     }
 }
 
@@ -176,15 +202,18 @@ fn versions_go_up_and_never_side_by_side() {
     let versions = ["1.0.0", "1.2.0-beta.1", "1.2.0", "1.10.0", "2.0.0"];
     for console in CONSOLES {
         let bench = Bench::console(console);
-        let mut items: Vec<Value> = versions.iter().map(|version| plugin("many", version)).collect();
+        let mut items: Vec<Value> =
+            versions.iter().map(|version| plugin("many", version)).collect();
         items.push(plugin("other", "1.0.0"));
         bench.commit(&items);
         bench.apply(&[]).exits(0);
         let sent = bench.sent();
         let many: Vec<&str> = sent.iter().filter_map(|item| item.strip_prefix("many ")).collect();
         assert_eq!(many, versions, "Console {console}");
-        let calls: Vec<_> = bench.calls().into_iter().filter(|call| call.route == Route::Apply).collect();
-        let with_many = || calls.iter().filter(|call| call.items.iter().any(|item| item.starts_with("many ")));
+        let calls: Vec<_> =
+            bench.calls().into_iter().filter(|call| call.route == Route::Apply).collect();
+        let with_many =
+            || calls.iter().filter(|call| call.items.iter().any(|item| item.starts_with("many ")));
         for (one, next) in with_many().zip(with_many().skip(1)) {
             assert!(one.ended.unwrap() < next.began, "Console {console}: two at a time");
         }
@@ -264,10 +293,13 @@ fn looks_find_nothing(console: &str) {
         rich(&bench);
         let first = bench.apply(&[]);
         let look = bench.apply(&["--drift=report"]);
-        let quiet = look.code == Some(0) && bench.writes().is_empty() && look.stdout.contains("0 applied, 6 unchanged\n");
+        let quiet = look.code == Some(0)
+            && bench.writes().is_empty()
+            && look.stdout.contains("0 applied, 6 unchanged\n");
         bench.forget();
         let anew = bench.apply(&[]);
-        let adopts = anew.code == Some(0) && bench.writes().is_empty() && anew.lines("Adopted").len() == 6;
+        let adopts =
+            anew.code == Some(0) && bench.writes().is_empty() && anew.lines("Adopted").len() == 6;
         if first.code != Some(0) || !quiet || !adopts {
             wrong.push(format!("{switches:?}\n== apply {first}\n== look {look}\n== anew {anew}"));
         }
@@ -295,7 +327,10 @@ fn drift_is_left_reported_or_corrected() {
     report.prints("beta").prints("gamma").prints("2 held");
 
     let correct = bench.apply(&["--drift=correct"]).exits(0);
-    assert_eq!((correct.said("Updated"), correct.said("Created")), (vec!["beta NA".into()], vec!["gamma 1.0.0".into()]));
+    assert_eq!(
+        (correct.said("Updated"), correct.said("Created")),
+        (vec!["beta NA".into()], vec!["gamma 1.0.0".into()])
+    );
     assert_eq!(bench.sent().len(), 2);
     assert_eq!(bench.stored("beta", "NA").unwrap()["description"], mine.unwrap()["description"]);
     bench.apply(&["--drift=report"]).exits(0).prints("3 unchanged");
@@ -337,12 +372,22 @@ fn the_embedded_marketplace_needs_no_account() {
     let bench = Bench::new();
     bench.commit(&[sidecar("alpha")]);
     let mut command = crate::support::cli::program(bench.home.path());
-    command.current_dir(bench.repo.path()).args(["apply", "--endpoint", "embedded", "--set-tenant"]);
+    command.current_dir(bench.repo.path()).args([
+        "apply",
+        "--endpoint",
+        "embedded",
+        "--set-tenant",
+    ]);
     let run = crate::support::cli::Running::start(command).end().exits(0);
     run.prints("1 of 1 items have been successfully applied:").tells("my-company");
     assert!(run.stderr.lines().next().unwrap().contains("embedded"), "{run}");
     let mut command = crate::support::cli::program(bench.home.path());
-    command.current_dir(bench.repo.path()).args(["apply", "--endpoint", "embedded", "--set-tenant"]);
+    command.current_dir(bench.repo.path()).args([
+        "apply",
+        "--endpoint",
+        "embedded",
+        "--set-tenant",
+    ]);
     crate::support::cli::Running::start(command).end().exits(0).prints("1 unchanged");
     assert!(fs::read_dir(bench.home.path().join("state/marketsync")).unwrap().next().is_some());
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cli::{Bench, pretty, plugin, set, sidecar};
+use crate::support::cli::{Bench, plugin, pretty, set, sidecar};
 use crate::support::market::COMPANY;
 
 fn many(count: usize) -> Vec<Value> {
@@ -36,7 +36,10 @@ fn pruning_is_off_counted_and_guarded() {
     }
     bench.commit(&[set(sidecar("item-10"), "/name", "Edited"), sidecar("new")]);
     let guarded = bench.apply(&["--prune"]).exits(3);
-    assert_eq!((guarded.said("Updated"), guarded.said("Created")), (vec!["item-10 NA".into()], vec!["new NA".into()]));
+    assert_eq!(
+        (guarded.said("Updated"), guarded.said("Created")),
+        (vec!["item-10 NA".into()], vec!["new NA".into()])
+    );
     assert_eq!(guarded.said("Held"), ["item-01 NA", "item-02 NA", "item-03 NA"]);
     guarded.prints("--allow-deletes 3").prints("3 deletions");
     assert!(bench.writes().iter().all(|call| call.method != "DELETE"));
@@ -82,10 +85,15 @@ fn a_broken_file_deletes_nothing_and_stops_only_itself() {
     bench.commit(&many(3));
     bench.apply(&[]).exits(0);
     bench.repo.remove("items/item-00");
-    bench.repo.write("items/item-01/NA.json", "{\n  \"itemId\": \"item-01\",\n  \"name\": 'x'\n}\n");
+    bench
+        .repo
+        .write("items/item-01/NA.json", "{\n  \"itemId\": \"item-01\",\n  \"name\": 'x'\n}\n");
     bench.commit(&[set(sidecar("item-02"), "/name", "Edited"), sidecar("new")]);
     let run = bench.apply(&["--prune"]).exits(1);
-    assert_eq!((run.said("Updated"), run.said("Created")), (vec!["item-02 NA".into()], vec!["new NA".into()]));
+    assert_eq!(
+        (run.said("Updated"), run.said("Created")),
+        (vec!["item-02 NA".into()], vec!["new NA".into()])
+    );
     assert_eq!(run.lines("Deleted"), Vec::<Value>::new());
     let line = run.line("Invalid");
     assert_eq!((&line["path"], &line["line"]), (&json!("items/item-01/NA.json"), &json!(3)));
@@ -114,7 +122,8 @@ fn updates_can_be_limited() {
     let bench = Bench::new();
     bench.commit(&many(4));
     bench.apply(&[]).exits(0);
-    let mut edited: Vec<Value> = many(4).into_iter().map(|item| set(item, "/name", "Edited")).collect();
+    let mut edited: Vec<Value> =
+        many(4).into_iter().map(|item| set(item, "/name", "Edited")).collect();
     edited.push(sidecar("new"));
     bench.commit(&edited);
     let run = bench.apply(&["--max-updates", "3"]).exits(3);
@@ -131,9 +140,16 @@ fn a_published_version_is_immutable_and_the_next_is_proposed() {
         bench.commit(&[plugin("p", "1.2.0"), plugin("p", "1.2.1"), sidecar("s")]);
         bench.apply(&[]).exits(0);
         let replicas = "/resources/services/one/replicas";
-        bench.commit(&[set(plugin("p", "1.2.0"), replicas, 2), set(sidecar("s"), "/resources/dockerImage", "x/y:2")]);
+        bench.commit(&[
+            set(plugin("p", "1.2.0"), replicas, 2),
+            set(sidecar("s"), "/resources/dockerImage", "x/y:2"),
+        ]);
         let run = bench.apply(&[]).exits(1);
-        assert_eq!((run.said("Held"), run.said("Updated")), (vec!["p 1.2.0".into()], vec!["s NA".into()]), "{run}");
+        assert_eq!(
+            (run.said("Held"), run.said("Updated")),
+            (vec!["p 1.2.0".into()], vec!["s NA".into()]),
+            "{run}"
+        );
         let reason = run.line("Held")["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains("immutable") && reason.contains("1.2.2"), "{reason}");
         run.prints("1.2.2");
@@ -212,7 +228,10 @@ fn the_old_api_holds_what_it_cannot_say() {
         rich["labels"] = json!({ "team": "one" });
         bench.commit(&[rich, sidecar("plain"), older("old")]);
         let run = bench.apply(&[]).exits(1);
-        assert_eq!((run.said("Held"), run.said("Created")), (vec!["rich NA".into()], vec!["old NA".into(), "plain NA".into()]));
+        assert_eq!(
+            (run.said("Held"), run.said("Created")),
+            (vec!["rich NA".into()], vec!["old NA".into(), "plain NA".into()])
+        );
         let reason = run.line("Held")["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains("tags") && reason.contains("labels"), "{reason}");
         assert!(!reason.contains("lifecycleStatus"), "{reason}");
@@ -227,11 +246,17 @@ fn the_old_api_holds_what_it_cannot_say() {
 fn a_schema_of_the_same_commit_counts_and_is_not_sent() {
     let bench = Bench::new();
     let item = set(sidecar("alpha"), "/$schema", "../../manifest.schema.json");
-    bench.repo.write("manifest.schema.json", r#"{"type":"object","properties":{"name":{"maxLength":20}}}"#);
+    bench.repo.write(
+        "manifest.schema.json",
+        r#"{"type":"object","properties":{"name":{"maxLength":20}}}"#,
+    );
     bench.commit(std::slice::from_ref(&item));
     bench.apply(&[]).exits(0);
     assert_eq!(bench.stored("alpha", "NA").unwrap().get("$schema"), None);
-    bench.repo.write("manifest.schema.json", r#"{"type":"object","properties":{"name":{"maxLength":3}}}"#);
+    bench.repo.write(
+        "manifest.schema.json",
+        r#"{"type":"object","properties":{"name":{"maxLength":3}}}"#,
+    );
     bench.repo.commit("a stricter schema");
     let run = bench.apply(&[]).exits(1);
     let line = run.line("Invalid");

@@ -12,7 +12,10 @@ fn a_folder_deep_in_a_larger_repository() {
     let bench = Bench::new();
     let repo = &bench.repo;
     repo.write("other/package.json", "{}").write("shared/logo.png", PNG);
-    repo.write("teams/one/catalog/a.json", pretty(&with_image(sidecar("alpha"), "../../../shared/logo.png")));
+    repo.write(
+        "teams/one/catalog/a.json",
+        pretty(&with_image(sidecar("alpha"), "../../../shared/logo.png")),
+    );
     repo.write("teams/two/b.json", pretty(&sidecar("beta")));
     repo.commit("a large one");
     let folder = repo.path().join("teams/one");
@@ -30,7 +33,10 @@ fn a_folder_deep_in_a_larger_repository() {
 #[test]
 fn a_path_narrows_the_source() {
     let bench = Bench::new();
-    bench.repo.write("one/a.json", pretty(&sidecar("alpha"))).write("two/b.json", pretty(&sidecar("beta")));
+    bench
+        .repo
+        .write("one/a.json", pretty(&sidecar("alpha")))
+        .write("two/b.json", pretty(&sidecar("beta")));
     bench.repo.commit("two folders");
     assert_eq!(bench.apply(&["--path", "two"]).exits(0).said("Created"), ["beta NA"]);
     bench.apply(&["--path", "../two"]).exits(2).tells("--path");
@@ -76,13 +82,19 @@ fn only_what_is_committed_counts_and_a_notice_says_so() {
     bench.commit(&[sidecar("alpha")]);
     bench.apply(&[]).exits(0);
     let edited = pretty(&set(sidecar("alpha"), "/name", "Edited"));
-    bench.repo.write("items/alpha/NA.json", &edited).write("items/new.json", pretty(&sidecar("new")));
+    bench
+        .repo
+        .write("items/alpha/NA.json", &edited)
+        .write("items/new.json", pretty(&sidecar("new")));
     let run = bench.apply(&[]).exits(0);
     bench.asked_nothing();
     run.tells("items/alpha/NA.json has edits that are not committed");
 
     let run = bench.apply(&["--working-tree"]).exits(0);
-    assert_eq!((run.said("Updated"), run.said("Created")), (vec!["alpha NA".into()], vec!["new NA".into()]));
+    assert_eq!(
+        (run.said("Updated"), run.said("Created")),
+        (vec!["alpha NA".into()], vec!["new NA".into()])
+    );
     assert!(!run.stderr.contains("not committed"), "{run}");
     bench.apply(&["--working-tree"]).exits(0);
     bench.asked_nothing();
@@ -95,7 +107,8 @@ fn a_plain_directory() {
     let folder = bench.home.path().join("plain");
     fs::create_dir_all(folder.join("pictures")).unwrap();
     fs::write(folder.join("pictures/logo.png"), PNG).unwrap();
-    fs::write(folder.join("a.json"), pretty(&with_image(sidecar("alpha"), "pictures/logo.png"))).unwrap();
+    fs::write(folder.join("a.json"), pretty(&with_image(sidecar("alpha"), "pictures/logo.png")))
+        .unwrap();
     fs::write(folder.join("b.yaml"), sidecar("beta").to_string()).unwrap();
     assert_eq!(bench.apply_from(&folder, &[]).exits(0).said("Created"), ["alpha NA", "beta NA"]);
     bench.apply_from(&folder, &[]).exits(0);
@@ -112,7 +125,9 @@ fn what_is_no_item_is_left_out_or_named() {
     let bench = Bench::new();
     let repo = &bench.repo;
     repo.write("package.json", r#"{"name":"x"}"#).write("node_modules/p/package.json", "{}");
-    repo.write(".hidden/a.json", "{").write("x.schema.json", "{}").write("marketsync.yaml", "endpoint: evil\nprune: true\n");
+    repo.write(".hidden/a.json", "{")
+        .write("x.schema.json", "{}")
+        .write("marketsync.yaml", "endpoint: evil\nprune: true\n");
     bench.commit(&[sidecar("alpha")]);
     let run = bench.apply(&[]).exits(1);
     assert_eq!(run.line("Invalid")["path"], "package.json");
@@ -137,7 +152,8 @@ fn nothing_outside_the_source_is_read() {
     let run = bench.apply(&[]).exits(1);
     assert_eq!(run.said("Created"), ["good NA"]);
     let paths: Vec<_> = run.lines("Invalid").iter().map(|line| line["path"].clone()).collect();
-    let all = ["above", "absolute", "linked", "nowhere"].map(|id| json!(format!("items/{id}/NA.json")));
+    let all =
+        ["above", "absolute", "linked", "nowhere"].map(|id| json!(format!("items/{id}/NA.json")));
     for path in all {
         assert!(paths.contains(&path), "{path}: {run}");
     }

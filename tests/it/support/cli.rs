@@ -66,14 +66,16 @@ impl Run {
     /// stdout as one JSON document.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("stdout is no JSON: {why}\n{self}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|why| panic!("stdout is no JSON: {why}\n{self}"))
     }
 
     /// The log, each line of which must be a JSON object.
     #[track_caller]
     pub(crate) fn log(&self) -> Vec<Value> {
         let parse = |line: &str| {
-            serde_json::from_str(line).unwrap_or_else(|why| panic!("a log line is no JSON: {why}: {line}\n{self}"))
+            serde_json::from_str(line)
+                .unwrap_or_else(|why| panic!("a log line is no JSON: {why}: {line}\n{self}"))
         };
         self.stderr.lines().map(parse).collect()
     }
@@ -135,8 +137,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command.
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, output) = mpsc::channel();
         let errors = sender.clone();
         let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -160,7 +166,8 @@ impl Running {
 
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let sent =
+            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -225,14 +232,21 @@ impl Bench {
 
     /// The same with settings of the marketplace.
     pub(crate) fn with(settings: Settings) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let market = runtime.block_on(Market::start_signed_out(settings));
         Self { repo: Repo::new(), market, home: TempDir::new().unwrap(), _runtime: runtime }
     }
 
     /// The same as another Console.
     pub(crate) fn console(version: &str) -> Self {
-        Self::with(Settings { console: version.parse::<ConsoleVersion>().unwrap(), ..Settings::default() })
+        Self::with(Settings {
+            console: version.parse::<ConsoleVersion>().unwrap(),
+            ..Settings::default()
+        })
     }
 
     /// The same with switches.
@@ -287,14 +301,20 @@ impl Bench {
 
     /// `status`, as JSON.
     pub(crate) fn status(&self) -> Value {
-        bare(self.home.path(), &["status", "--state", self.state().to_str().unwrap(), "--format", "json"]).json()
+        bare(
+            self.home.path(),
+            &["status", "--state", self.state().to_str().unwrap(), "--format", "json"],
+        )
+        .json()
     }
 
     /// `item version` → the last result, as the state file has them.
     pub(crate) fn recorded(&self) -> BTreeMap<String, Value> {
         let status = self.status();
         let items = status["items"].as_array().unwrap().iter();
-        let name = |item: &Value| format!("{} {}", item["itemId"].as_str().unwrap(), item["version"].as_str().unwrap());
+        let name = |item: &Value| {
+            format!("{} {}", item["itemId"].as_str().unwrap(), item["version"].as_str().unwrap())
+        };
         items.map(|item| (name(item), item.clone())).collect()
     }
 
@@ -314,7 +334,11 @@ impl Bench {
     /// The names of all that the marketplace has, `item version`.
     pub(crate) fn names(&self) -> Vec<String> {
         let prefix = format!("{COMPANY} ");
-        self.handle().items().keys().map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned()).collect()
+        self.handle()
+            .items()
+            .keys()
+            .map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned())
+            .collect()
     }
 
     /// The requests of the last run.
@@ -336,7 +360,8 @@ impl Bench {
     /// Asserts that the last run asked the marketplace nothing at all.
     #[track_caller]
     pub(crate) fn asked_nothing(&self) {
-        let calls: Vec<String> = self.calls().iter().map(|call| format!("{} {}", call.method, call.target)).collect();
+        let calls: Vec<String> =
+            self.calls().iter().map(|call| format!("{} {}", call.method, call.target)).collect();
         assert_eq!(calls, Vec::<String>::new());
     }
 }
