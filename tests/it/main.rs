@@ -2,6 +2,8 @@
 
 mod canon;
 mod catalog;
+mod catalog_again;
+mod catalog_digest;
 mod delta;
 mod plan_laws;
 mod plan_table;

@@ -1,4 +1,4 @@
 //! What several topics of tests share.
 
-pub mod domain;
-pub mod memory_tree;
+pub(crate) mod domain;
+pub(crate) mod memory_tree;
