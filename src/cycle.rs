@@ -132,7 +132,7 @@ pub async fn run(
     let World { source, standards, market, store, ledger, seen, locations, tries } = world;
     let head = source.head()?;
     let mut reading = source.read(&head, seen)?;
-    let fresh = seen.commit.is_none();
+    let fresh = seen.files().is_empty();
     let (snapshot, touched) = load(&mut reading, standards, seen)?;
     store.keep_seen(seen, &touched, fresh)?;
     *report = Report::of(&snapshot);

@@ -75,7 +75,9 @@ pub fn load<T: Tree>(
         seen.insert(path.clone(), reading);
         touched.push(path);
     }
-    seen.commit = Some(tree.commit().clone());
+    // A name that is no path cannot be remembered: with one, the next reading
+    // lists everything again, or its problem would be gone.
+    seen.commit = changes.unreadable.is_empty().then(|| tree.commit().clone());
     Ok((assemble(tree, seen, &changes.unreadable)?, touched))
 }
 

@@ -156,7 +156,7 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
             return Some(Hold::DriftReported);
         }
         (Reason::Removed, _) if !policy.prune => return Some(Hold::PruneOff),
-        (Reason::Removed, _) if case.snapshot.is_broken() => return Some(Hold::BrokenSource),
+        (Reason::Removed | Reason::Gone, _) if case.snapshot.is_broken() => return Some(Hold::BrokenSource),
         _ => {}
     }
     let item = case.change.wanted.as_deref()?;

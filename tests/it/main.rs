@@ -12,6 +12,8 @@ mod support;
 mod architecture;
 mod canon;
 mod catalog;
+mod catalog_again;
+mod catalog_digest;
 mod client;
 mod config;
 mod delta;

@@ -40,9 +40,9 @@ impl Node {
 #[derive(Debug, Clone)]
 pub(crate) struct MemoryTree {
     commit: CommitId,
-    pub nodes: BTreeMap<RepoPath, Node>,
+    pub(crate) nodes: BTreeMap<RepoPath, Node>,
     /// Every call of `bytes`, in order.
-    pub reads: Vec<String>,
+    pub(crate) reads: Vec<String>,
 }
 
 pub(crate) fn path(path: &str) -> RepoPath {
