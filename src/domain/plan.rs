@@ -256,6 +256,20 @@ pub fn deletes_allowed(recorded: usize) -> usize {
     (recorded / 10).clamp(1, NEVER_MORE_THAN)
 }
 
+/// How many deletions the message of a commit allows in all: its last
+/// paragraph holds the line `Marketsync-Allow-Deletes: N`, as git writes
+/// trailers (`practice.md` §4). The last such line counts; one that holds no
+/// number allows nothing beyond the usual.
+pub fn deletes_allowed_by(message: &str) -> Option<usize> {
+    const TRAILER: &str = "marketsync-allow-deletes";
+    let last = message.trim_end().rsplit("\n\n").next()?;
+    last.lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case(TRAILER))
+        .filter_map(|(_, count)| count.trim().parse().ok())
+        .next_back()
+}
+
 /// Moves what a limit forbids to `held`. A guard holds all changes of its kind
 /// or none: which of them are right, a person must say.
 #[must_use]

@@ -12,7 +12,7 @@ use marketsync::embedded::{Exchange, Fault, FaultKind, Route, Settings};
 use serde_json::{Value, json};
 
 use crate::support::cli::{Bench, Run, Running, bare, plugin, program, set, sidecar};
-use crate::support::market::COMPANY;
+use crate::support::market::{COMPANY, key};
 use crate::support::repo::Repo;
 
 /// Waits until a condition holds.
@@ -192,7 +192,7 @@ fn status_exits_with_each_code() {
     status(&[]).exits(0).prints("ITEM ID").prints("Created").prints("alpha");
     let item = status(&["--format=json"]).exits(0).json()["items"][0].clone();
     assert_eq!((&item["itemId"], &item["result"], &item["verb"]), (&json!("alpha"), &json!("done"), &json!("Created")));
-    assert_eq!(item["objectId"].as_str(), bench.handle().object_id(COMPANY, &crate::support::market::key("alpha", "NA")).as_deref());
+    assert_eq!(item["objectId"].as_str(), bench.handle().object_id(COMPANY, &key("alpha", "NA")).as_deref());
 
     bench.commit(&[set(sidecar("beta"), "/name", "Edited")]);
     bench.handle().fail(Fault::always(Route::Apply, FaultKind::RejectItem { message: "too blue".to_owned() }));

@@ -9,8 +9,8 @@ use marketsync::embedded::{
 };
 use serde_json::{Value, json};
 
-use crate::support::cli::{Bench, pretty, plugin, set, sidecar, with_image};
-use crate::support::market::{COMPANY, PNG};
+use crate::support::cli::{Bench, Running, plugin, pretty, program, set, sidecar, with_image};
+use crate::support::market::{COMPANY, PNG, key};
 
 /// Every kind of Console that answers otherwise: the newest API, the old one,
 /// and the old one without `/api/version`.
@@ -35,7 +35,7 @@ fn the_story_of_the_readme() {
         first.prints("3 of 3 items have been successfully applied:\n");
         let rows: Vec<Vec<&str>> = first.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[2], ["OBJECT", "ID", "ITEM", "ID", "VERSION", "STATUS"], "{first}");
-        let id = bench.handle().object_id(COMPANY, &crate::support::market::key("beta", "NA")).unwrap();
+        let id = bench.handle().object_id(COMPANY, &key("beta", "NA")).unwrap();
         assert_eq!(rows[5], [id.as_str(), "beta", "NA", "Created"], "{first}");
         assert_eq!(first.said("Created"), ["alpha NA", "beta NA", "gamma 1.0.0"]);
         let line = first.lines("Created").into_iter().find(|line| line["item_id"] == "beta").unwrap();
@@ -282,7 +282,7 @@ fn drift_is_left_reported_or_corrected() {
     bench.apply(&[]).exits(0);
     let mine = bench.stored("beta", "NA");
     bench.handle().put_raw(COMPANY, &set(sidecar("beta"), "/description", "Theirs")).unwrap();
-    bench.handle().remove(COMPANY, &crate::support::market::key("gamma", "1.0.0")).unwrap();
+    bench.handle().remove(COMPANY, &key("gamma", "1.0.0")).unwrap();
 
     bench.apply(&[]).exits(0);
     bench.asked_nothing();
@@ -336,13 +336,13 @@ fn what_follows_an_edit_of_a_drifted_item_is_the_edit() {
 fn the_embedded_marketplace_needs_no_account() {
     let bench = Bench::new();
     bench.commit(&[sidecar("alpha")]);
-    let mut command = crate::support::cli::program(bench.home.path());
+    let mut command = program(bench.home.path());
     command.current_dir(bench.repo.path()).args(["apply", "--endpoint", "embedded", "--set-tenant"]);
-    let run = crate::support::cli::Running::start(command).end().exits(0);
+    let run = Running::start(command).end().exits(0);
     run.prints("1 of 1 items have been successfully applied:").tells("my-company");
     assert!(run.stderr.lines().next().unwrap().contains("embedded"), "{run}");
-    let mut command = crate::support::cli::program(bench.home.path());
+    let mut command = program(bench.home.path());
     command.current_dir(bench.repo.path()).args(["apply", "--endpoint", "embedded", "--set-tenant"]);
-    crate::support::cli::Running::start(command).end().exits(0).prints("1 unchanged");
+    Running::start(command).end().exits(0).prints("1 unchanged");
     assert!(fs::read_dir(bench.home.path().join("state/marketsync")).unwrap().next().is_some());
 }
