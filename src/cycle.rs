@@ -317,17 +317,26 @@ fn name_edits(
 }
 
 fn within(slot: &str, field: &str) -> bool {
-    field.strip_prefix(slot).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    field
+        .strip_prefix(slot)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The fields whose pictures the marketplace does not have yet.
 fn new_pictures(item: &Item, locations: &ImageLocations) -> Vec<String> {
     let is_new = |image: &&ItemImage| {
         let (digest, item_id, slot) = (image.digest, item.key.item_id.clone(), image.slot);
-        locations.get(&ImageName { digest, item_id, slot }).is_none()
+        locations
+            .get(&ImageName {
+                digest,
+                item_id,
+                slot,
+            })
+            .is_none()
     };
     let new = item.images.iter().filter(is_new);
-    new.map(|image| format!("/{}", image.slot.field())).collect()
+    new.map(|image| format!("/{}", image.slot.field()))
+        .collect()
 }
 
 /// Where outcomes are written down, one batch after the other.

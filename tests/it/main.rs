@@ -27,5 +27,7 @@ mod pass_sources;
 mod plan_laws;
 mod plan_table;
 mod report;
+mod signals;
 mod source;
 mod store;
+mod streams;

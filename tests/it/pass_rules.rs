@@ -3,18 +3,24 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cli::{Bench, pretty, plugin, set, sidecar};
+use crate::support::cli::Bench;
+use crate::support::documents::{plugin, pretty, set, sidecar};
 use crate::support::market::COMPANY;
 
 fn many(count: usize) -> Vec<Value> {
-    (0..count).map(|number| sidecar(&format!("item-{number:02}"))).collect()
+    (0..count)
+        .map(|number| sidecar(&format!("item-{number:02}")))
+        .collect()
 }
 
 #[test]
 fn pruning_is_off_counted_and_guarded() {
     let bench = Bench::new();
     bench.commit(&many(21));
-    bench.handle().put_raw(COMPANY, &sidecar("foreign")).unwrap();
+    bench
+        .handle()
+        .put_raw(COMPANY, &sidecar("foreign"))
+        .unwrap();
     bench.apply(&[]).exits(0);
 
     bench.repo.remove("items/item-00");
@@ -25,7 +31,10 @@ fn pruning_is_off_counted_and_guarded() {
     assert_eq!(off.said("Held"), ["item-00 NA"]);
 
     let one = bench.apply(&["--prune"]).exits(0);
-    assert_eq!((one.said("Deleted"), bench.names().len()), (vec!["item-00 NA".to_owned()], 21));
+    assert_eq!(
+        (one.said("Deleted"), bench.names().len()),
+        (vec!["item-00 NA".to_owned()], 21)
+    );
     bench.apply(&["--prune"]).exits(0);
     bench.asked_nothing();
 
@@ -36,8 +45,14 @@ fn pruning_is_off_counted_and_guarded() {
     }
     bench.commit(&[set(sidecar("item-10"), "/name", "Edited"), sidecar("new")]);
     let guarded = bench.apply(&["--prune"]).exits(3);
-    assert_eq!((guarded.said("Updated"), guarded.said("Created")), (vec!["item-10 NA".into()], vec!["new NA".into()]));
-    assert_eq!(guarded.said("Held"), ["item-01 NA", "item-02 NA", "item-03 NA"]);
+    assert_eq!(
+        (guarded.said("Updated"), guarded.said("Created")),
+        (vec!["item-10 NA".into()], vec!["new NA".into()])
+    );
+    assert_eq!(
+        guarded.said("Held"),
+        ["item-01 NA", "item-02 NA", "item-03 NA"]
+    );
     guarded.prints("--allow-deletes 3").prints("3 deletions");
     assert!(bench.writes().iter().all(|call| call.method != "DELETE"));
     assert_eq!(guarded.lines("Deleted"), Vec::<Value>::new());
@@ -48,7 +63,10 @@ fn pruning_is_off_counted_and_guarded() {
     // The allowance is of the commit, not of the pass.
     bench.apply(&["--prune", "--allow-deletes", "3"]).exits(0);
     bench.asked_nothing();
-    assert!(bench.names().contains(&"foreign NA".to_owned()), "what was never recorded stays");
+    assert!(
+        bench.names().contains(&"foreign NA".to_owned()),
+        "what was never recorded stays"
+    );
 }
 
 #[test]
@@ -82,14 +100,23 @@ fn a_broken_file_deletes_nothing_and_stops_only_itself() {
     bench.commit(&many(3));
     bench.apply(&[]).exits(0);
     bench.repo.remove("items/item-00");
-    bench.repo.write("items/item-01/NA.json", "{\n  \"itemId\": \"item-01\",\n  \"name\": 'x'\n}\n");
+    bench.repo.write(
+        "items/item-01/NA.json",
+        "{\n  \"itemId\": \"item-01\",\n  \"name\": 'x'\n}\n",
+    );
     bench.commit(&[set(sidecar("item-02"), "/name", "Edited"), sidecar("new")]);
     let run = bench.apply(&["--prune"]).exits(1);
-    assert_eq!((run.said("Updated"), run.said("Created")), (vec!["item-02 NA".into()], vec!["new NA".into()]));
+    assert_eq!(
+        (run.said("Updated"), run.said("Created")),
+        (vec!["item-02 NA".into()], vec!["new NA".into()])
+    );
     assert_eq!(run.lines("Deleted"), Vec::<Value>::new());
     let line = run.line("Invalid");
-    assert_eq!((&line["path"], &line["line"]), (&json!("items/item-01/NA.json"), &json!(3)));
-    run.prints("broken").prints("1 problems in files");
+    assert_eq!(
+        (&line["path"], &line["line"]),
+        (&json!("items/item-01/NA.json"), &json!(3))
+    );
+    run.prints("broken").prints("1 problem in a file");
     assert_eq!(bench.names().len(), 4);
     // The broken file is not forgotten either.
     bench.commit(&[sidecar("item-01")]);
@@ -103,7 +130,10 @@ fn an_item_that_moves_into_a_broken_file_is_not_deleted() {
     let bench = Bench::new();
     bench.commit(&many(2));
     bench.apply(&[]).exits(0);
-    bench.repo.remove("items/item-00").write("moved.json", r#"{"itemId": "item-00", "#);
+    bench
+        .repo
+        .remove("items/item-00")
+        .write("moved.json", r#"{"itemId": "item-00", "#);
     bench.repo.commit("moved, half");
     bench.apply(&["--prune", "--allow-deletes=5"]).exits(1);
     assert_eq!(bench.writes(), []);
@@ -114,14 +144,24 @@ fn updates_can_be_limited() {
     let bench = Bench::new();
     bench.commit(&many(4));
     bench.apply(&[]).exits(0);
-    let mut edited: Vec<Value> = many(4).into_iter().map(|item| set(item, "/name", "Edited")).collect();
+    let mut edited: Vec<Value> = many(4)
+        .into_iter()
+        .map(|item| set(item, "/name", "Edited"))
+        .collect();
     edited.push(sidecar("new"));
     bench.commit(&edited);
     let run = bench.apply(&["--max-updates", "3"]).exits(3);
     assert_eq!(run.said("Created"), ["new NA"]);
     run.prints("4 updates").prints("--max-updates");
     assert_eq!(bench.sent(), ["new NA"]);
-    assert_eq!(bench.apply(&["--max-updates", "4"]).exits(0).said("Updated").len(), 4);
+    assert_eq!(
+        bench
+            .apply(&["--max-updates", "4"])
+            .exits(0)
+            .said("Updated")
+            .len(),
+        4
+    );
 }
 
 #[test]
@@ -131,11 +171,21 @@ fn a_published_version_is_immutable_and_the_next_is_proposed() {
         bench.commit(&[plugin("p", "1.2.0"), plugin("p", "1.2.1"), sidecar("s")]);
         bench.apply(&[]).exits(0);
         let replicas = "/resources/services/one/replicas";
-        bench.commit(&[set(plugin("p", "1.2.0"), replicas, 2), set(sidecar("s"), "/resources/dockerImage", "x/y:2")]);
+        bench.commit(&[
+            set(plugin("p", "1.2.0"), replicas, 2),
+            set(sidecar("s"), "/resources/dockerImage", "x/y:2"),
+        ]);
         let run = bench.apply(&[]).exits(1);
-        assert_eq!((run.said("Held"), run.said("Updated")), (vec!["p 1.2.0".into()], vec!["s NA".into()]), "{run}");
+        assert_eq!(
+            (run.said("Held"), run.said("Updated")),
+            (vec!["p 1.2.0".into()], vec!["s NA".into()]),
+            "{run}"
+        );
         let reason = run.line("Held")["reason"].as_str().unwrap().to_owned();
-        assert!(reason.contains("immutable") && reason.contains("1.2.2"), "{reason}");
+        assert!(
+            reason.contains("immutable") && reason.contains("1.2.2"),
+            "{reason}"
+        );
         run.prints("1.2.2");
         assert_eq!(bench.sent(), ["s NA"], "the marketplace never sees it");
         // Metadata may change at any time.
@@ -169,7 +219,10 @@ fn a_foreign_tenant_is_a_warning_and_can_be_set() {
     assert_eq!(line["path"], "items/alpha/NA.json");
     assert_eq!(line["pointer"], "/tenantId");
     assert!(run.stderr.contains("--set-tenant"), "{run}");
-    bench.apply(&["--drift=report"]).exits(0).prints("1 unchanged");
+    bench
+        .apply(&["--drift=report"])
+        .exits(0)
+        .prints("1 unchanged");
 
     let set_tenant = bench.apply(&["--set-tenant"]).exits(0);
     assert_eq!(set_tenant.lines("Questionable"), Vec::<Value>::new());
@@ -193,10 +246,16 @@ fn an_item_of_the_older_model_gets_a_lifecycle() {
     let bench = Bench::new();
     bench.commit(&[older("alpha"), older("beta")]);
     bench.apply(&[]).exits(0);
-    assert_eq!(bench.stored("alpha", "NA").unwrap()["lifecycleStatus"], "published");
+    assert_eq!(
+        bench.stored("alpha", "NA").unwrap()["lifecycleStatus"],
+        "published"
+    );
     let run = bench.apply(&["--default-lifecycle", "draft"]).exits(0);
     assert_eq!(run.said("Updated"), ["alpha NA", "beta NA"]);
-    assert_eq!(bench.stored("beta", "NA").unwrap()["lifecycleStatus"], "draft");
+    assert_eq!(
+        bench.stored("beta", "NA").unwrap()["lifecycleStatus"],
+        "draft"
+    );
     bench.apply(&["--default-lifecycle", "draft"]).exits(0);
     bench.asked_nothing();
 }
@@ -210,9 +269,18 @@ fn the_old_api_holds_what_it_cannot_say() {
         rich["labels"] = json!({ "team": "one" });
         bench.commit(&[rich, sidecar("plain"), older("old")]);
         let run = bench.apply(&[]).exits(1);
-        assert_eq!((run.said("Held"), run.said("Created")), (vec!["rich NA".into()], vec!["old NA".into(), "plain NA".into()]));
+        assert_eq!(
+            (run.said("Held"), run.said("Created")),
+            (
+                vec!["rich NA".into()],
+                vec!["old NA".into(), "plain NA".into()]
+            )
+        );
         let reason = run.line("Held")["reason"].as_str().unwrap().to_owned();
-        assert!(reason.contains("tags") && reason.contains("labels"), "{reason}");
+        assert!(
+            reason.contains("tags") && reason.contains("labels"),
+            "{reason}"
+        );
         assert!(!reason.contains("lifecycleStatus"), "{reason}");
         run.prints("tags");
         // Once the Console is a newer one it goes.
@@ -225,17 +293,28 @@ fn the_old_api_holds_what_it_cannot_say() {
 fn a_schema_of_the_same_commit_counts_and_is_not_sent() {
     let bench = Bench::new();
     let item = set(sidecar("alpha"), "/$schema", "../../manifest.schema.json");
-    bench.repo.write("manifest.schema.json", r#"{"type":"object","properties":{"name":{"maxLength":20}}}"#);
+    bench.repo.write(
+        "manifest.schema.json",
+        r#"{"type":"object","properties":{"name":{"maxLength":20}}}"#,
+    );
     bench.commit(std::slice::from_ref(&item));
     bench.apply(&[]).exits(0);
     assert_eq!(bench.stored("alpha", "NA").unwrap().get("$schema"), None);
-    bench.repo.write("manifest.schema.json", r#"{"type":"object","properties":{"name":{"maxLength":3}}}"#);
+    bench.repo.write(
+        "manifest.schema.json",
+        r#"{"type":"object","properties":{"name":{"maxLength":3}}}"#,
+    );
     bench.repo.commit("a stricter schema");
     let run = bench.apply(&[]).exits(1);
     let line = run.line("Invalid");
-    assert_eq!((&line["path"], &line["pointer"]), (&json!("items/alpha/NA.json"), &json!("/name")));
+    assert_eq!(
+        (&line["path"], &line["pointer"]),
+        (&json!("items/alpha/NA.json"), &json!("/name"))
+    );
     bench.asked_nothing();
-    bench.repo.write("items/alpha/NA.json", pretty(&set(item, "/name", "ok")));
+    bench
+        .repo
+        .write("items/alpha/NA.json", pretty(&set(item, "/name", "ok")));
     bench.repo.commit("mended");
     assert_eq!(bench.apply(&[]).exits(0).said("Updated"), ["alpha NA"]);
 }
@@ -254,9 +333,16 @@ fn two_files_of_one_item_are_a_problem_of_both() {
 fn json_as_people_write_it_is_taken_with_a_warning() {
     let bench = Bench::new();
     let trailing = pretty(&older("alpha")).replace("\n}", ",\n}");
-    bench.repo.write("alpha.json", format!("\u{feff}{trailing}"));
+    bench
+        .repo
+        .write("alpha.json", format!("\u{feff}{trailing}"));
     bench.repo.commit("as in the user document");
     let run = bench.apply(&[]).exits(0);
     assert_eq!(run.said("Created"), ["alpha NA"]);
-    assert!(run.lines("Questionable").iter().any(|line| line["line"].is_u64()), "{run}");
+    assert!(
+        run.lines("Questionable")
+            .iter()
+            .any(|line| line["line"].is_u64()),
+        "{run}"
+    );
 }

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use marketsync::embedded::{ConsoleVersion, Exchange, Handle, Route, Settings, Switches};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::documents::{path, pretty};
 use crate::support::market::{COMPANY, Market, key};
 use crate::support::repo::Repo;
 
@@ -66,14 +67,16 @@ impl Run {
     /// stdout as one JSON document.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("stdout is no JSON: {why}\n{self}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|why| panic!("stdout is no JSON: {why}\n{self}"))
     }
 
     /// The log, each line of which must be a JSON object.
     #[track_caller]
     pub(crate) fn log(&self) -> Vec<Value> {
         let parse = |line: &str| {
-            serde_json::from_str(line).unwrap_or_else(|why| panic!("a log line is no JSON: {why}: {line}\n{self}"))
+            serde_json::from_str(line)
+                .unwrap_or_else(|why| panic!("a log line is no JSON: {why}: {line}\n{self}"))
         };
         self.stderr.lines().map(parse).collect()
     }
@@ -94,7 +97,10 @@ impl Run {
     /// The lines of the log with this message.
     #[track_caller]
     pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
-        self.log().into_iter().filter(|line| line["message"] == message).collect()
+        self.log()
+            .into_iter()
+            .filter(|line| line["message"] == message)
+            .collect()
     }
 
     /// The one line of the log with this message.
@@ -108,21 +114,31 @@ impl Run {
     /// Whether the log or the last words hold this text.
     #[track_caller]
     pub(crate) fn tells(&self, text: &str) -> &Self {
-        assert!(self.stderr.contains(text), "nothing of `{text}` on stderr:\n{self}");
+        assert!(
+            self.stderr.contains(text),
+            "nothing of `{text}` on stderr:\n{self}"
+        );
         self
     }
 
     /// The same of stdout.
     #[track_caller]
     pub(crate) fn prints(&self, text: &str) -> &Self {
-        assert!(self.stdout.contains(text), "nothing of `{text}` on stdout:\n{self}");
+        assert!(
+            self.stdout.contains(text),
+            "nothing of `{text}` on stdout:\n{self}"
+        );
         self
     }
 }
 
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "exit {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }
 
@@ -135,8 +151,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command.
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, output) = mpsc::channel();
         let errors = sender.clone();
         let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -160,13 +180,20 @@ impl Running {
 
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Run {
-        let mut run = Run { stdout: String::new(), stderr: String::new(), code: None };
+        let mut run = Run {
+            stdout: String::new(),
+            stderr: String::new(),
+            code: None,
+        };
         for _ in 0..2 {
             match self.output.recv_timeout(PATIENCE) {
                 Ok((true, text)) => run.stdout = text,
@@ -225,19 +252,35 @@ impl Bench {
 
     /// The same with settings of the marketplace.
     pub(crate) fn with(settings: Settings) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let market = runtime.block_on(Market::start_signed_out(settings));
-        Self { repo: Repo::new(), market, home: TempDir::new().unwrap(), _runtime: runtime }
+        Self {
+            repo: Repo::new(),
+            market,
+            home: TempDir::new().unwrap(),
+            _runtime: runtime,
+        }
     }
 
     /// The same as another Console.
     pub(crate) fn console(version: &str) -> Self {
-        Self::with(Settings { console: version.parse::<ConsoleVersion>().unwrap(), ..Settings::default() })
+        Self::with(Settings {
+            console: version.parse::<ConsoleVersion>().unwrap(),
+            ..Settings::default()
+        })
     }
 
     /// The same with switches.
     pub(crate) fn switched(console: &str, switches: Switches) -> Self {
-        Self::with(Settings { console: console.parse().unwrap(), switches, ..Settings::default() })
+        Self::with(Settings {
+            console: console.parse().unwrap(),
+            switches,
+            ..Settings::default()
+        })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -261,7 +304,14 @@ impl Bench {
             .env("MARKETSYNC_CLIENT_SECRET", "secret")
             .arg("apply")
             .arg(source)
-            .args(["--endpoint", &self.market.url, "--company-id", COMPANY, "--client-id", "id"])
+            .args([
+                "--endpoint",
+                &self.market.url,
+                "--company-id",
+                COMPANY,
+                "--client-id",
+                "id",
+            ])
             .arg("--state")
             .arg(self.state())
             .args(["--log-format", "json"])
@@ -287,14 +337,30 @@ impl Bench {
 
     /// `status`, as JSON.
     pub(crate) fn status(&self) -> Value {
-        bare(self.home.path(), &["status", "--state", self.state().to_str().unwrap(), "--format", "json"]).json()
+        bare(
+            self.home.path(),
+            &[
+                "status",
+                "--state",
+                self.state().to_str().unwrap(),
+                "--format",
+                "json",
+            ],
+        )
+        .json()
     }
 
     /// `item version` → the last result, as the state file has them.
     pub(crate) fn recorded(&self) -> BTreeMap<String, Value> {
         let status = self.status();
         let items = status["items"].as_array().unwrap().iter();
-        let name = |item: &Value| format!("{} {}", item["itemId"].as_str().unwrap(), item["version"].as_str().unwrap());
+        let name = |item: &Value| {
+            format!(
+                "{} {}",
+                item["itemId"].as_str().unwrap(),
+                item["version"].as_str().unwrap()
+            )
+        };
         items.map(|item| (name(item), item.clone())).collect()
     }
 
@@ -314,7 +380,11 @@ impl Bench {
     /// The names of all that the marketplace has, `item version`.
     pub(crate) fn names(&self) -> Vec<String> {
         let prefix = format!("{COMPANY} ");
-        self.handle().items().keys().map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned()).collect()
+        self.handle()
+            .items()
+            .keys()
+            .map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned())
+            .collect()
     }
 
     /// The requests of the last run.
@@ -324,78 +394,55 @@ impl Bench {
 
     /// Those that change something.
     pub(crate) fn writes(&self) -> Vec<Exchange> {
-        self.calls().into_iter().filter(|call| WRITES.contains(&call.route)).collect()
+        self.calls()
+            .into_iter()
+            .filter(|call| WRITES.contains(&call.route))
+            .collect()
     }
 
     /// The items that were sent by the last run, in order.
     pub(crate) fn sent(&self) -> Vec<String> {
-        let applies = self.calls().into_iter().filter(|call| call.route == Route::Apply);
+        let applies = self
+            .calls()
+            .into_iter()
+            .filter(|call| call.route == Route::Apply);
         applies.flat_map(|call| call.items).collect()
     }
 
     /// Asserts that the last run asked the marketplace nothing at all.
     #[track_caller]
     pub(crate) fn asked_nothing(&self) {
-        let calls: Vec<String> = self.calls().iter().map(|call| format!("{} {}", call.method, call.target)).collect();
+        let calls: Vec<String> = self
+            .calls()
+            .iter()
+            .map(|call| format!("{} {}", call.method, call.target))
+            .collect();
         assert_eq!(calls, Vec::<String>::new());
     }
 }
 
-/// The file of an item.
-pub(crate) fn path(item: &Value) -> String {
-    let version = item["version"]["name"].as_str().unwrap_or("NA");
-    format!("items/{}/{version}.json", item["itemId"].as_str().unwrap())
-}
-
-/// A document as people write it.
-pub(crate) fn pretty(item: &Value) -> String {
-    format!("{item:#}\n")
-}
-
-/// The sidecar of the user document under another id.
-pub(crate) fn sidecar(item_id: &str) -> Value {
-    json!({
-        "itemId": item_id,
-        "name": "My sidecar",
-        "description": "A very simple sidecar",
-        "tenantId": COMPANY,
-        "lifecycleStatus": "published",
-        "itemTypeDefinitionRef": { "name": "sidecar", "namespace": "mia-platform" },
-        "documentation": { "type": "externalLink", "url": "https://example.com/docs" },
-        "resources": {
-            "name": item_id,
-            "dockerImage": "ghcr.io/my-sidecar:1.0",
-            "containerPorts": [{ "name": "http", "from": 80, "to": 5000 }],
-        },
-    })
-}
-
-/// A published plugin with a version.
-pub(crate) fn plugin(item_id: &str, version: &str) -> Value {
-    json!({
-        "itemId": item_id,
-        "name": "My plugin",
-        "description": "A very simple plugin",
-        "tenantId": COMPANY,
-        "lifecycleStatus": "published",
-        "itemTypeDefinitionRef": { "name": "plugin", "namespace": "mia-platform" },
-        "documentation": { "type": "externalLink", "url": "https://example.com/docs" },
-        "version": { "name": version, "releaseNote": "-" },
-        "resources": { "services": { "one": { "sourceComponentId": "c1", "replicas": 1 } } },
-    })
-}
-
-/// The same item with an image.
-pub(crate) fn with_image(mut item: Value, local_path: &str) -> Value {
-    item["image"] = json!({ "localPath": local_path });
-    item
-}
-
-/// The same item with one field set, by its JSON pointer.
-pub(crate) fn set(mut item: Value, pointer: &str, value: impl Into<Value>) -> Value {
-    match item.pointer_mut(pointer) {
-        Some(found) => *found = value.into(),
-        None => item[pointer.trim_start_matches('/')] = value.into(),
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it never came to this: {what}"
+        );
+        thread::sleep(Duration::from_millis(2));
     }
-    item
+}
+
+/// The last words of a program that could not do its work.
+#[track_caller]
+pub(crate) fn complains(run: &Run, words: &[&str]) {
+    let stderr = run.stderr.to_lowercase();
+    assert!(stderr.contains("error"), "{run}");
+    for word in words {
+        assert!(
+            stderr.contains(&word.to_lowercase()),
+            "nothing of `{word}`:\n{run}"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! What tests share.
 
 pub(crate) mod cli;
+pub(crate) mod documents;
 pub(crate) mod domain;
 pub(crate) mod market;
 pub(crate) mod memory_tree;
