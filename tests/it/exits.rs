@@ -3,8 +3,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use marketsync::embedded::{Fault, FaultKind, Route, Settings};

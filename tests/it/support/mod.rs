@@ -8,3 +8,4 @@ pub(crate) mod memory_tree;
 pub(crate) mod repo;
 pub(crate) mod scripted;
 pub(crate) mod shop;
+pub(crate) mod storm;
