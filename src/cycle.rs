@@ -17,8 +17,8 @@ use crate::domain::canon::Generation;
 use crate::domain::catalog::{self, Bodies, Snapshot};
 use crate::domain::delta::full_delta;
 use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Rest, Verb};
-use crate::domain::images::{ImageLocation, ImageLocations};
-use crate::domain::item::{Digest, ItemKey, RepoPath};
+use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
+use crate::domain::item::{Digest, Item, ItemImage, ItemKey, RepoPath};
 use crate::domain::ledger::{self, Ledger, Settling};
 use crate::domain::manifest;
 use crate::domain::plan::{self, Limits, Plan, Policy, Scope};
@@ -154,9 +154,9 @@ pub async fn run(
 
     let plan = plan::plan(&snapshot, ledger, &live, &policy(order));
     let generation = if plan.has_writes() { Some(market.generation().await?) } else { None };
-    let limits = limits(order, &snapshot, ledger, store, generation)?;
+    let limits = limits(order, &snapshot, ledger, store, source, generation)?;
     let mut plan = plan::check(plan, &limits);
-    name_edits(&mut plan, ledger, &mut bodies);
+    name_edits(&mut plan, ledger, &mut bodies, locations);
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
 
     let mut record = Record {
@@ -225,11 +225,19 @@ fn limits(
     snapshot: &Snapshot,
     ledger: &Ledger,
     store: &Store,
+    source: &Source,
     generation: Option<Generation>,
-) -> Result<Limits, StoreError> {
+) -> Result<Limits, CycleError> {
     let done = if order.prune { store.deletions_of(&snapshot.commit)? } else { 0 };
     let recorded = ledger.rows.len() + done;
-    let allowed = order.allow_deletes.unwrap_or_else(|| plan::deletes_allowed(recorded));
+    let by_message = match order.allow_deletes {
+        None if order.prune => source.commit_info(&snapshot.commit)?,
+        _ => None,
+    };
+    let allowed = order
+        .allow_deletes
+        .or_else(|| plan::deletes_allowed_by(&by_message?.message))
+        .unwrap_or_else(|| plan::deletes_allowed(recorded));
     Ok(Limits {
         deletes: allowed.saturating_sub(done),
         empty_source: snapshot.items.is_empty(),
@@ -241,7 +249,12 @@ fn limits(
 /// Names the fields that a commit edited, from the bytes that were applied
 /// last. For people only: if those bytes are gone (`git gc`, a directory), the
 /// edit is sent all the same and its fields stay unnamed.
-fn name_edits(plan: &mut Plan, ledger: &Ledger, bodies: &mut Bodies<'_, SourceTree<'_>>) {
+fn name_edits(
+    plan: &mut Plan,
+    ledger: &Ledger,
+    bodies: &mut Bodies<'_, SourceTree<'_>>,
+    locations: &ImageLocations,
+) {
     for change in plan.changes.iter_mut().filter(|change| change.reason == Reason::Edited) {
         let (Some(item), Some(row)) = (&change.wanted, ledger.rows.get(&change.key)) else {
             continue;
@@ -251,8 +264,27 @@ fn name_edits(plan: &mut Plan, ledger: &Ledger, bodies: &mut Bodies<'_, SourceTr
             continue;
         };
         let edits = full_delta(&before, &wanted);
-        change.fields = edits.into_iter().map(|edit| edit.pointer).take(FIELDS_SHOWN).collect();
+        let pictures = new_pictures(item, locations);
+        // A picture counts by its bytes, not by where they lie.
+        let fields = edits.into_iter().map(|edit| edit.pointer);
+        let fields = fields.filter(|field| !pictures.iter().any(|slot| within(slot, field)));
+        change.fields = fields.take(FIELDS_SHOWN).collect();
+        change.fields.extend(pictures);
     }
+}
+
+fn within(slot: &str, field: &str) -> bool {
+    field.strip_prefix(slot).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The fields whose pictures the marketplace does not have yet.
+fn new_pictures(item: &Item, locations: &ImageLocations) -> Vec<String> {
+    let is_new = |image: &&ItemImage| {
+        let (digest, item_id, slot) = (image.digest, item.key.item_id.clone(), image.slot);
+        locations.get(&ImageName { digest, item_id, slot }).is_none()
+    };
+    let new = item.images.iter().filter(is_new);
+    new.map(|image| format!("/{}", image.slot.field())).collect()
 }
 
 /// Where outcomes are written down, one batch after the other.

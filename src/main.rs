@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use jiff::Timestamp;
 
-use marketsync::cli::{Cli, Format, LogFormat};
+use marketsync::cli::{Cli, Command, Format, LogFormat};
 use marketsync::commands::failure::CommandError;
 use marketsync::commands::{Exit, apply, marketplace, print, status, validate};
 use marketsync::config::{self, Config, Job};
@@ -19,9 +19,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = std::env::vars().collect();
-    let exit = config::resolve(&cli, &environment).map_err(CommandError::from).and_then(run);
-    let exit = exit.unwrap_or_else(|error| {
-        complain(&error);
+    let resolved = config::resolve(&cli, &environment).map_err(CommandError::from);
+    let (lines, format) = match &resolved {
+        Ok(config) => (config.log.format, format_of(&config.job)),
+        // What the options say holds also when the rest cannot be used.
+        Err(_) => (cli.common.log_format.unwrap_or(LogFormat::Text), asked_format(&cli.command)),
+    };
+    let exit = resolved.and_then(run).unwrap_or_else(|error| {
+        complain(&error, lines, format);
         Exit::CouldNot
     });
     ExitCode::from(exit.code())
@@ -35,14 +40,7 @@ fn run(config: Config) -> Result<Exit, CommandError> {
     let level = config.log.level.to_possible_value().map(|level| level.get_name().to_owned());
     telemetry::init(log_format, level.as_deref().unwrap_or("info"), telemetry::Timestamps::Off)?;
     config.notices.iter().for_each(|notice| telemetry::notice(notice));
-    let format = format_of(&config.job);
-    let result = dispatch(config.job, config.log.format);
-    if let (Err(error), Some(Format::Json)) = (&result, format)
-        && !error.has_printed()
-    {
-        print(Format::Json, String::new, || json::error(&error.chain(), error.hint().as_deref()))?;
-    }
-    result
+    dispatch(config.job, config.log.format)
 }
 
 fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
@@ -76,11 +74,33 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         .map_err(|source| CommandError::System { what: "start the threads of the program", source })
 }
 
-/// Says on stderr what went wrong, why, and what to do.
+/// The form of the result that the options ask for.
+fn asked_format(command: &Command) -> Option<Format> {
+    match command {
+        Command::Apply(args) => args.output.format,
+        Command::Validate(args) => args.output.format,
+        Command::Status(args) => args.output.format,
+        Command::Marketplace(_) | Command::Completions { .. } => None,
+    }
+}
+
+/// Says on stderr what went wrong, why, and what to do; for programs also on
+/// stdout, unless a result stands there already.
 #[expect(clippy::print_stderr, reason = "the last word of the process, after the log")]
-fn complain(error: &CommandError) {
-    eprintln!("error: {}", error.chain());
-    if let Some(hint) = error.hint() {
+fn complain(error: &CommandError, lines: LogFormat, format: Option<Format>) {
+    let (chain, hint) = (error.chain(), error.hint());
+    if format == Some(Format::Json) && !error.has_printed() {
+        // If nobody can read stdout, stderr still says it.
+        let _ = print(Format::Json, String::new, || json::error(&chain, hint.as_deref()));
+    }
+    if lines == LogFormat::Json {
+        // It may have begun already; it does so once.
+        let _ = telemetry::init(telemetry::LogFormat::Json, "error", telemetry::Timestamps::Off);
+        tracing::error!(error = chain, hint, "Ended");
+        return;
+    }
+    eprintln!("error: {chain}");
+    if let Some(hint) = hint {
         eprintln!("hint: {hint}");
     }
 }

@@ -156,7 +156,9 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
             return Some(Hold::DriftReported);
         }
         (Reason::Removed, _) if !policy.prune => return Some(Hold::PruneOff),
-        (Reason::Removed | Reason::Gone, _) if case.snapshot.is_broken() => return Some(Hold::BrokenSource),
+        (Reason::Removed | Reason::Gone, _) if case.snapshot.is_broken() => {
+            return Some(Hold::BrokenSource);
+        }
         _ => {}
     }
     let item = case.change.wanted.as_deref()?;
@@ -242,6 +244,20 @@ pub struct Limits {
 pub fn deletes_allowed(recorded: usize) -> usize {
     const NEVER_MORE_THAN: usize = 10;
     (recorded / 10).clamp(1, NEVER_MORE_THAN)
+}
+
+/// How many deletions the message of a commit allows in all: its last
+/// paragraph holds the line `Marketsync-Allow-Deletes: N`, as git writes
+/// trailers (`practice.md` §4). The last such line counts; one that holds no
+/// number allows nothing beyond the usual.
+pub fn deletes_allowed_by(message: &str) -> Option<usize> {
+    const TRAILER: &str = "marketsync-allow-deletes";
+    let last = message.trim_end().rsplit("\n\n").next()?;
+    last.lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case(TRAILER))
+        .filter_map(|(_, count)| count.trim().parse().ok())
+        .next_back()
 }
 
 /// Moves what a limit forbids to `held`. A guard holds all changes of its kind

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cli::{Bench, plugin, pretty, set, sidecar};
+use crate::support::cli::Bench;
+use crate::support::documents::{plugin, pretty, set, sidecar};
 use crate::support::market::COMPANY;
 
 fn many(count: usize) -> Vec<Value> {
@@ -97,7 +98,7 @@ fn a_broken_file_deletes_nothing_and_stops_only_itself() {
     assert_eq!(run.lines("Deleted"), Vec::<Value>::new());
     let line = run.line("Invalid");
     assert_eq!((&line["path"], &line["line"]), (&json!("items/item-01/NA.json"), &json!(3)));
-    run.prints("broken").prints("1 problems in files");
+    run.prints("broken").prints("1 problem in a file");
     assert_eq!(bench.names().len(), 4);
     // The broken file is not forgotten either.
     bench.commit(&[sidecar("item-01")]);
@@ -183,7 +184,7 @@ fn a_foreign_tenant_is_a_warning_and_can_be_set() {
     let run = bench.apply(&[]).exits(0);
     let line = run.line("Questionable");
     assert_eq!(line["path"], "items/alpha/NA.json");
-    assert!(line["problem"].as_str().unwrap().contains("my-tenant-id"), "{line}");
+    assert_eq!(line["pointer"], "/tenantId");
     assert!(run.stderr.contains("--set-tenant"), "{run}");
     bench.apply(&["--drift=report"]).exits(0).prints("1 unchanged");
 
@@ -208,10 +209,8 @@ fn older(item_id: &str) -> Value {
 fn an_item_of_the_older_model_gets_a_lifecycle() {
     let bench = Bench::new();
     bench.commit(&[older("alpha"), older("beta")]);
-    let run = bench.apply(&[]).exits(0);
+    bench.apply(&[]).exits(0);
     assert_eq!(bench.stored("alpha", "NA").unwrap()["lifecycleStatus"], "published");
-    let told = run.log().into_iter().filter(|line| line.to_string().contains("lifecycle")).count();
-    assert_eq!(told, 1, "the log says so once: {run}");
     let run = bench.apply(&["--default-lifecycle", "draft"]).exits(0);
     assert_eq!(run.said("Updated"), ["alpha NA", "beta NA"]);
     assert_eq!(bench.stored("beta", "NA").unwrap()["lifecycleStatus"], "draft");

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::cli::{Bench, pretty, set, sidecar, with_image};
+use crate::support::cli::Bench;
+use crate::support::documents::{pretty, set, sidecar, with_image};
 use crate::support::market::PNG;
 
 #[test]

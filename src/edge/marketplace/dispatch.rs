@@ -1,6 +1,6 @@
 //! What is to be sent, what is told of it, and a sending under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
@@ -8,7 +8,7 @@ use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::event::{Change, Outcome};
 use crate::domain::images::{ImageLocation, ImageLocations};
-use crate::domain::item::ItemKey;
+use crate::domain::item::{ItemId, ItemKey};
 use crate::domain::tree::Tree;
 
 use super::client::Marketplace;
@@ -55,5 +55,8 @@ pub(super) struct Dispatch<'a, 'b, T: Tree, S, E> {
     pub(super) sink: S,
     pub(super) streak: Streak,
     pub(super) held: Option<String>,
+    /// Items of which a version failed and may go next time: the versions
+    /// above it wait for it.
+    pub(super) behind: BTreeSet<ItemId>,
     pub(super) ending: Option<SendError<T::Error, E>>,
 }

@@ -82,6 +82,16 @@ impl Reply {
     pub(super) fn words(&self) -> String {
         words::of_body(&self.body)
     }
+
+    /// Why something is refused: the marketplace's words; with the status if
+    /// they are not the marketplace's, for then the status is all there is.
+    pub(super) fn refusal(&self) -> String {
+        if words::is_json_object(&self.body) {
+            self.words()
+        } else {
+            format!("{}: {}", self.status, self.words())
+        }
+    }
 }
 
 /// The connection to one server.

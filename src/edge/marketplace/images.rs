@@ -52,7 +52,7 @@ impl Marketplace {
             };
         }
         match reply.status {
-            400 | 406 | 409 | 413 | 415 | 422 => Ok(Uploaded::Refused(reply.words())),
+            400 | 406 | 409 | 413 | 415 | 422 => Ok(Uploaded::Refused(reply.refusal())),
             _ => Err(self.failure(reply, "upload images")),
         }
     }

@@ -82,7 +82,7 @@ where
         match reply.status {
             400 | 409 | 413 | 422 if parcels.len() > 1 => group.halve(parcels),
             status @ (400 | 409 | 413 | 422) => {
-                let mut why = reply.words();
+                let mut why = reply.refusal();
                 if status == 413 {
                     why = format!(
                         "the item is too large for the marketplace ({length} bytes): {why}"
@@ -197,7 +197,7 @@ where
                 format!("not found, but not in the words of the marketplace: {}", reply.words()),
                 None,
             ),
-            400 | 409 | 412 | 422 | 423 => rejected(change, reply.words(), None),
+            400 | 409 | 412 | 422 | 423 => rejected(change, reply.refusal(), None),
             _ => match self.market.failure(&reply, "delete items") {
                 CallError::Unavailable { why, retry_after, .. } => {
                     transient(change, why, retry_after)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::domain::event::{Action, Change, Outcome, Verb};
+use crate::domain::event::{Action, Change, Failure, Outcome, Verb};
 use crate::domain::item::ItemId;
 use crate::domain::tree::Tree;
 
@@ -71,6 +71,7 @@ impl Marketplace {
             sink,
             streak: Streak::default(),
             held: None,
+            behind: BTreeSet::new(),
             ending: None,
         };
         writes.sort_by(|a, b| a.key.cmp(&b.key));
@@ -104,6 +105,12 @@ where
         if is_empty || matches!(self.ending, Some(SendError::Sink(_))) {
             return;
         }
+        if let Sent::Outcomes(outcomes) = &sent {
+            let failed = outcomes
+                .iter()
+                .filter(|outcome| matches!(outcome.result, Err(Failure::Transient { .. })));
+            self.behind.extend(failed.map(|outcome| outcome.change.key.item_id.clone()));
+        }
         if let Err(err) = (self.sink)(sent) {
             self.ending = Some(SendError::Sink(err));
         }
@@ -132,6 +139,12 @@ where
             .map(|change| transient(change, why.to_owned(), retry_after))
             .collect();
         self.tell(Sent::Unsent(outcomes));
+    }
+
+    /// Versions of one item go in ascending order.
+    fn wait(&mut self, early: Vec<Parcel>) {
+        let changes = early.into_iter().map(|parcel| parcel.change).collect();
+        self.unsent("an earlier version of it has to go first", changes);
     }
 
     /// Reads and packs the next items.
@@ -256,6 +269,10 @@ where
             };
         }
         while let Some(parcels) = group.pieces.pop() {
+            let (early, parcels) = parcels
+                .into_iter()
+                .partition::<Vec<_>, _>(|parcel| self.behind.contains(&parcel.change.key.item_id));
+            self.wait(early);
             if !parcels.is_empty() {
                 let documents: Vec<_> = parcels
                     .iter()

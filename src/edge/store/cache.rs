@@ -143,7 +143,8 @@ impl Store {
         fresh: bool,
     ) -> Result<(), StoreError> {
         let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else {
-            return Ok(());
+            // What cannot be continued is not worth keeping.
+            return self.write(forget_seen);
         };
         if !fresh && touched.is_empty() && self.kept_commit()?.as_ref() == Some(&commit.0) {
             return Ok(());

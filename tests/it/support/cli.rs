@@ -11,18 +11,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use marketsync::embedded::{ConsoleVersion, Exchange, Handle, Route, Settings, Switches};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::documents::{path, pretty};
 use crate::support::market::{COMPANY, Market, key};
 use crate::support::repo::Repo;
 
 /// The longest that one run may take; one that takes longer hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The calls that change the marketplace.
 const WRITES: [Route; 3] = [Route::Apply, Route::Upload, Route::Delete];
@@ -366,61 +367,22 @@ impl Bench {
     }
 }
 
-/// The file of an item.
-pub(crate) fn path(item: &Value) -> String {
-    let version = item["version"]["name"].as_str().unwrap_or("NA");
-    format!("items/{}/{version}.json", item["itemId"].as_str().unwrap())
-}
-
-/// A document as people write it.
-pub(crate) fn pretty(item: &Value) -> String {
-    format!("{item:#}\n")
-}
-
-/// The sidecar of the user document under another id.
-pub(crate) fn sidecar(item_id: &str) -> Value {
-    json!({
-        "itemId": item_id,
-        "name": "My sidecar",
-        "description": "A very simple sidecar",
-        "tenantId": COMPANY,
-        "lifecycleStatus": "published",
-        "itemTypeDefinitionRef": { "name": "sidecar", "namespace": "mia-platform" },
-        "documentation": { "type": "externalLink", "url": "https://example.com/docs" },
-        "resources": {
-            "name": item_id,
-            "dockerImage": "ghcr.io/my-sidecar:1.0",
-            "containerPorts": [{ "name": "http", "from": 80, "to": 5000 }],
-        },
-    })
-}
-
-/// A published plugin with a version.
-pub(crate) fn plugin(item_id: &str, version: &str) -> Value {
-    json!({
-        "itemId": item_id,
-        "name": "My plugin",
-        "description": "A very simple plugin",
-        "tenantId": COMPANY,
-        "lifecycleStatus": "published",
-        "itemTypeDefinitionRef": { "name": "plugin", "namespace": "mia-platform" },
-        "documentation": { "type": "externalLink", "url": "https://example.com/docs" },
-        "version": { "name": version, "releaseNote": "-" },
-        "resources": { "services": { "one": { "sourceComponentId": "c1", "replicas": 1 } } },
-    })
-}
-
-/// The same item with an image.
-pub(crate) fn with_image(mut item: Value, local_path: &str) -> Value {
-    item["image"] = json!({ "localPath": local_path });
-    item
-}
-
-/// The same item with one field set, by its JSON pointer.
-pub(crate) fn set(mut item: Value, pointer: &str, value: impl Into<Value>) -> Value {
-    match item.pointer_mut(pointer) {
-        Some(found) => *found = value.into(),
-        None => item[pointer.trim_start_matches('/')] = value.into(),
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it never came to this: {what}");
+        thread::sleep(Duration::from_millis(2));
     }
-    item
+}
+
+/// The last words of a program that could not do its work.
+#[track_caller]
+pub(crate) fn complains(run: &Run, words: &[&str]) {
+    let stderr = run.stderr.to_lowercase();
+    assert!(stderr.contains("error"), "{run}");
+    for word in words {
+        assert!(stderr.contains(&word.to_lowercase()), "nothing of `{word}`:\n{run}");
+    }
 }

@@ -1,9 +1,11 @@
 //! What tests share.
 
 pub(crate) mod cli;
+pub(crate) mod documents;
 pub(crate) mod domain;
 pub(crate) mod market;
 pub(crate) mod memory_tree;
 pub(crate) mod repo;
 pub(crate) mod scripted;
 pub(crate) mod shop;
+pub(crate) mod storm;
