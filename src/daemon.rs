@@ -23,13 +23,9 @@ pub struct Backoff {
 impl Backoff {
     /// The next pause; never shorter than the server asked for.
     pub fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let longest = FIRST_PAUSE
-            .saturating_mul(1 << self.tries.min(16))
-            .min(LONGEST_PAUSE);
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
         self.tries += 1;
-        longest
-            .mul_f64(fastrand::f64())
-            .max(asked.unwrap_or_default())
+        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
     }
 }
 
@@ -94,14 +90,9 @@ mod tests {
                 calls.set(call + 1);
                 *results.get(call).unwrap_or(&results[results.len() - 1])
             };
-            let result = until_settled(
-                Duration::from_secs(give_up),
-                stop,
-                pass,
-                |error| *error,
-                |_| {},
-            )
-            .await;
+            let result =
+                until_settled(Duration::from_secs(give_up), stop, pass, |error| *error, |_| {})
+                    .await;
             (result, calls.get(), start.elapsed())
         })
     }
@@ -110,10 +101,7 @@ mod tests {
 
     #[test]
     fn settled_is_the_end() {
-        assert_eq!(
-            run(120, &[Ok(Rest::Settled)]),
-            (Ok(Rest::Settled), 1, Duration::ZERO)
-        );
+        assert_eq!(run(120, &[Ok(Rest::Settled)]), (Ok(Rest::Settled), 1, Duration::ZERO));
     }
 
     #[test]
@@ -138,9 +126,7 @@ mod tests {
 
     #[test]
     fn the_server_sets_the_least_pause() {
-        let asked = Ok(Rest::Retry {
-            after: Some(Duration::from_secs(30)),
-        });
+        let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
         let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
         assert!(took >= Duration::from_secs(30), "{took:?}");
     }

@@ -19,9 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = std::env::vars().collect();
-    let exit = config::resolve(&cli, &environment)
-        .map_err(CommandError::from)
-        .and_then(run);
+    let exit = config::resolve(&cli, &environment).map_err(CommandError::from).and_then(run);
     let exit = exit.unwrap_or_else(|error| {
         complain(&error);
         Exit::CouldNot
@@ -34,28 +32,15 @@ fn run(config: Config) -> Result<Exit, CommandError> {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    let level = config
-        .log
-        .level
-        .to_possible_value()
-        .map(|level| level.get_name().to_owned());
-    telemetry::init(
-        log_format,
-        level.as_deref().unwrap_or("info"),
-        telemetry::Timestamps::Off,
-    )?;
-    config
-        .notices
-        .iter()
-        .for_each(|notice| telemetry::notice(notice));
+    let level = config.log.level.to_possible_value().map(|level| level.get_name().to_owned());
+    telemetry::init(log_format, level.as_deref().unwrap_or("info"), telemetry::Timestamps::Off)?;
+    config.notices.iter().for_each(|notice| telemetry::notice(notice));
     let format = format_of(&config.job);
     let result = dispatch(config.job, config.log.format);
     if let (Err(error), Some(Format::Json)) = (&result, format)
         && !error.has_printed()
     {
-        print(Format::Json, String::new, || {
-            json::error(&error.chain(), error.hint().as_deref())
-        })?;
+        print(Format::Json, String::new, || json::error(&error.chain(), error.hint().as_deref()))?;
     }
     result
 }
@@ -69,11 +54,7 @@ fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
         Job::Completions(shell) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "marketsync", &mut out);
-            print(
-                Format::Text,
-                || String::from_utf8_lossy(&out).into_owned(),
-                Default::default,
-            )?;
+            print(Format::Text, || String::from_utf8_lossy(&out).into_owned(), Default::default)?;
             Ok(Exit::Good)
         }
     }
@@ -92,17 +73,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|source| CommandError::System {
-            what: "start the threads of the program",
-            source,
-        })
+        .map_err(|source| CommandError::System { what: "start the threads of the program", source })
 }
 
 /// Says on stderr what went wrong, why, and what to do.
-#[expect(
-    clippy::print_stderr,
-    reason = "the last word of the process, after the log"
-)]
+#[expect(clippy::print_stderr, reason = "the last word of the process, after the log")]
 fn complain(error: &CommandError) {
     eprintln!("error: {}", error.chain());
     if let Some(hint) = error.hint() {

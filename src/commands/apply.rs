@@ -48,12 +48,7 @@ struct Tools<'a> {
 /// Applies the source once.
 pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch()?;
-    let Connect {
-        endpoint,
-        company,
-        origin,
-        ..
-    } = &config.connect;
+    let Connect { endpoint, company, origin, .. } = &config.connect;
     info!(%endpoint, company, from = origin, "Applying");
     let source = open_source(&config.source)?;
     warn_of_uncommitted(&source)?;
@@ -72,13 +67,8 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let market = marketplace(&config.connect, url, &progress)?;
 
     let mut report = Report::default();
-    let tools = Tools {
-        source: &source,
-        market: &market,
-        progress: &progress,
-        stop: signals.stop(),
-        log,
-    };
+    let tools =
+        Tools { source: &source, market: &market, progress: &progress, stop: signals.stop(), log };
     let work = passes(config, store, tools, &mut report);
     let (result, signal) = signals.guard(work).await;
     progress.end();
@@ -93,13 +83,7 @@ async fn passes(
     tools: Tools<'_>,
     report: &mut Report,
 ) -> Result<Passes, CommandError> {
-    let Tools {
-        source,
-        market,
-        progress,
-        stop,
-        log,
-    } = tools;
+    let Tools { source, market, progress, stop, log } = tools;
     let company = &config.connect.company;
     let standards = standards(&config.source, Some(company))?;
     let mut ledger = store.load_ledger()?;
@@ -149,24 +133,13 @@ async fn passes(
         progress.say(format!("trying again in {} s", pause.as_secs()));
         progress.above(|| info!(pause_ms, "Trying again"));
     };
-    Ok(until_settled(
-        config.pass.retry_for,
-        stop,
-        pass,
-        CycleError::is_transient,
-        wait,
-    )
-    .await)
+    Ok(until_settled(config.pass.retry_for, stop, pass, CycleError::is_transient, wait).await)
 }
 
 fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> Order {
     let pass = &config.pass;
     Order {
-        scope: if pass.drift == Drift::Off {
-            Scope::New
-        } else {
-            Scope::All
-        },
+        scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
         correct_drift: pass.drift == Drift::Correct,
         prune: pass.prune,
         retry_rejected: true,
@@ -183,11 +156,9 @@ fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> 
 fn setting(credential: &Credential, schemas: Digest) -> Digest {
     let who = match credential {
         Credential::Basic { client_id, secret } => format!("{client_id} {}", changed(secret)),
-        Credential::PrivateKeyJwt {
-            client_id,
-            key_id,
-            key,
-        } => format!("{client_id} {key_id} {}", changed(key)),
+        Credential::PrivateKeyJwt { client_id, key_id, key } => {
+            format!("{client_id} {key_id} {}", changed(key))
+        }
         Credential::Token { token } => changed(token),
         Credential::None => String::new(),
     };
@@ -232,22 +203,15 @@ async fn start_embedded(
     config: &ApplyConfig,
     servers: &mut JoinSet<Result<(), EmbeddedError>>,
 ) -> Result<Url, CommandError> {
-    let settings = Settings {
-        persist: Some(config.state.join(EMBEDDED_FILE)),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { persist: Some(config.state.join(EMBEDDED_FILE)), ..Settings::default() };
     let handle = embedded::open(settings)?;
-    let refused = |source| CommandError::Listen {
-        address: "127.0.0.1".to_owned(),
-        source,
-    };
+    let refused = |source| CommandError::Listen { address: "127.0.0.1".to_owned(), source };
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     servers.spawn(embedded::serve(listener, handle, std::future::pending()));
-    Url::parse(&format!("http://{address}")).map_err(|why| CommandError::Switch {
-        switch: address.to_string(),
-        why: why.to_string(),
-    })
+    Url::parse(&format!("http://{address}"))
+        .map_err(|why| CommandError::Switch { switch: address.to_string(), why: why.to_string() })
 }
 
 fn warn_of_uncommitted(source: &Source) -> Result<(), CommandError> {
@@ -273,15 +237,9 @@ fn finish(
     };
     let nothing_read = failed.is_some() && report.commit.is_none();
     let text = || {
-        if nothing_read {
-            String::new()
-        } else {
-            text::applied(report)
-        }
+        if nothing_read { String::new() } else { text::applied(report) }
     };
-    print(config.format, text, || {
-        json::report(report, failed.as_deref())
-    })?;
+    print(config.format, text, || json::report(report, failed.as_deref()))?;
     let undone = report.unattempted > 0 || matches!(result, Some(Ok(Rest::Retry { .. })) | None);
     match (result, signal) {
         (Some(Err(error)), _) => Err(error.into()),

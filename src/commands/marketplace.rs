@@ -14,26 +14,17 @@ use crate::embedded::{self, Settings};
 pub async fn marketplace(config: &MarketplaceConfig) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch()?;
     let handle = embedded::open(settings(config)?)?;
-    let refused = |source| CommandError::Listen {
-        address: config.listen.to_string(),
-        source,
-    };
+    let refused = |source| CommandError::Listen { address: config.listen.to_string(), source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    print(
-        Format::Text,
-        || format!("http://{address}\n"),
-        || serde_json::Value::Null,
-    )?;
+    print(Format::Text, || format!("http://{address}\n"), || serde_json::Value::Null)?;
     info!(%address, console = %config.console, control = config.control, "Listening");
     let mut stop = signals.stop();
     let stopped = async move {
         // The sender lives in `signals`.
         let _ = stop.wait_for(|stopped| *stopped).await;
     };
-    let (served, _) = signals
-        .guard(embedded::serve(listener, handle, stopped))
-        .await;
+    let (served, _) = signals.guard(embedded::serve(listener, handle, stopped)).await;
     served.transpose()?;
     Ok(Exit::Good)
 }
@@ -41,9 +32,7 @@ pub async fn marketplace(config: &MarketplaceConfig) -> Result<Exit, CommandErro
 fn settings(config: &MarketplaceConfig) -> Result<Settings, CommandError> {
     let mut switches = serde_json::Map::new();
     for (name, value) in &config.switches {
-        let value = value
-            .parse()
-            .map_or_else(|_| value.as_str().into(), serde_json::Value::Bool);
+        let value = value.parse().map_or_else(|_| value.as_str().into(), serde_json::Value::Bool);
         switches.insert(name.replace('-', "_"), value);
     }
     let given = config
@@ -52,19 +41,13 @@ fn settings(config: &MarketplaceConfig) -> Result<Settings, CommandError> {
         .map(|(name, value)| format!("{name}={value}"))
         .collect::<Vec<_>>()
         .join(", ");
-    let switches = serde_json::from_value(switches.into()).map_err(|why| CommandError::Switch {
-        switch: given,
-        why: why.to_string(),
-    })?;
+    let switches = serde_json::from_value(switches.into())
+        .map_err(|why| CommandError::Switch { switch: given, why: why.to_string() })?;
     // The patch level decides nothing: the API is that of MAJOR.MINOR.
     let console = format!("{}.{}", config.console.major, config.console.minor);
-    let console =
-        console.parse().map_err(
-            |why: embedded::InvalidConsoleVersion| CommandError::Switch {
-                switch: format!("console={console}"),
-                why: why.to_string(),
-            },
-        )?;
+    let console = console.parse().map_err(|why: embedded::InvalidConsoleVersion| {
+        CommandError::Switch { switch: format!("console={console}"), why: why.to_string() }
+    })?;
     Ok(Settings {
         console,
         switches,

@@ -39,8 +39,7 @@ impl Progress {
     /// write its line above.
     pub fn tell(&self, event: &Event, log: impl FnOnce()) {
         if let Event::Loaded { items, .. } = event {
-            self.0
-                .set_message(format!("comparing and sending {items} items"));
+            self.0.set_message(format!("comparing and sending {items} items"));
         }
         self.above(log);
     }

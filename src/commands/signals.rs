@@ -20,10 +20,7 @@ impl Signals {
     /// Catches both. The process handles them itself, also as PID 1.
     pub fn catch() -> Result<Self, CommandError> {
         let catch = |kind| {
-            signal(kind).map_err(|source| CommandError::System {
-                what: "handle signals",
-                source,
-            })
+            signal(kind).map_err(|source| CommandError::System { what: "handle signals", source })
         };
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,

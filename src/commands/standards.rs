@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::commands::failure::CommandError;
 use crate::config::SourceConfig;
 use crate::domain::item::{Digest, ItemType};
-use crate::domain::manifest::{Standards, Tailoring};
 use crate::domain::schema::{Schemas, compile_alone};
+use crate::domain::standards::{Standards, Tailoring};
 use crate::edge::source::{Source, SourceOptions};
 
 /// Opens the source that the configuration names.
@@ -32,10 +32,7 @@ pub fn standards(config: &SourceConfig, company: Option<&str>) -> Result<Standar
     Ok(Standards {
         schemas,
         tailoring: Tailoring {
-            set_tenant: config
-                .set_tenant
-                .then(|| company.map(str::to_owned))
-                .flatten(),
+            set_tenant: config.set_tenant.then(|| company.map(str::to_owned)).flatten(),
             default_lifecycle: config.default_lifecycle,
         },
         company: company.map(str::to_owned),
@@ -44,26 +41,17 @@ pub fn standards(config: &SourceConfig, company: Option<&str>) -> Result<Standar
 }
 
 fn read_schema(path: &PathBuf) -> Result<String, CommandError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CommandError::ReadSchema {
-        path: path.clone(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| CommandError::ReadSchema { path: path.clone(), source })?;
     // Compiled here once more, so that the message names the file.
-    compile_alone(&text).map_err(|source| CommandError::Schema {
-        path: Some(path.clone()),
-        source,
-    })?;
+    compile_alone(&text)
+        .map_err(|source| CommandError::Schema { path: Some(path.clone()), source })?;
     Ok(text)
 }
 
 /// What a kept reading holds for: these standards, this folder, these
 /// excludes.
 pub fn fingerprint(standards: &Standards, source: &Source) -> Digest {
-    let text = format!(
-        "{}\n{}\n{:?}",
-        standards.fingerprint(),
-        source.path(),
-        source.excludes()
-    );
+    let text = format!("{}\n{}\n{:?}", standards.fingerprint(), source.path(), source.excludes());
     Digest::of(text.as_bytes())
 }

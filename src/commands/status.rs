@@ -12,26 +12,13 @@ use crate::edge::store::{Past, PastResult, Store};
 /// Shows every item that is known.
 pub fn status(config: &StatusConfig, now: Timestamp) -> Result<Exit, CommandError> {
     let Some(store) = Store::read_only(&config.state)? else {
-        return Err(CommandError::NoState {
-            dir: config.state.clone(),
-        });
+        return Err(CommandError::NoState { dir: config.state.clone() });
     };
-    let tries = store
-        .last_results()?
-        .into_iter()
-        .map(|(key, past)| (key, last_try(past)))
-        .collect();
+    let tries =
+        store.last_results()?.into_iter().map(|(key, past)| (key, last_try(past))).collect();
     let status = Status::of(&store.load_ledger()?, &tries);
-    print(
-        config.format,
-        || text::status(&status, now),
-        || json::status(&status),
-    )?;
-    Ok(if status.is_good() {
-        Exit::Good
-    } else {
-        Exit::Trouble
-    })
+    print(config.format, || text::status(&status, now), || json::status(&status))?;
+    Ok(if status.is_good() { Exit::Good } else { Exit::Trouble })
 }
 
 fn last_try(past: Past) -> LastTry {
@@ -40,9 +27,5 @@ fn last_try(past: Past) -> LastTry {
         PastResult::Transient(why) => LastResult::Failed { why },
         PastResult::Rejected(why) => LastResult::Rejected { why },
     };
-    LastTry {
-        at: past.at,
-        commit: past.commit,
-        result,
-    }
+    LastTry { at: past.at, commit: past.commit, result }
 }

@@ -8,11 +8,11 @@ use crate::config::ValidateConfig;
 use crate::cycle;
 use crate::domain::catalog::Snapshot;
 use crate::domain::item::Version;
-use crate::domain::manifest::Standards;
 use crate::domain::report::{Report, json, text};
 use crate::domain::rules;
 use crate::domain::seen::Seen;
 use crate::domain::source::Problem;
+use crate::domain::standards::Standards;
 use crate::edge::source::{Source, SourceError};
 use crate::edge::telemetry;
 
@@ -24,11 +24,7 @@ pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
     let result = read(&source, &standards, config.against.as_deref());
     progress.end();
     let report = Report::of(&result?);
-    print(
-        config.format,
-        || text::validated(&report),
-        || json::report(&report, None),
-    )?;
+    print(config.format, || text::validated(&report), || json::report(&report, None))?;
     Ok(Exit::from(report.verdict()))
 }
 
@@ -48,9 +44,7 @@ fn read(
     if let Some(revision) = against {
         let before = at_revision(source, standards, revision)?;
         snapshot.problems.extend(sealed_changes(&snapshot, &before));
-        snapshot
-            .problems
-            .sort_by(|a, b| (&a.path, a.position).cmp(&(&b.path, b.position)));
+        snapshot.problems.sort_by(|a, b| (&a.path, a.position).cmp(&(&b.path, b.position)));
     }
     Ok(snapshot)
 }
@@ -62,10 +56,7 @@ fn at_revision(
 ) -> Result<Snapshot, CommandError> {
     let mut seen = Seen::default();
     let Some(mut reading) = source.revision(revision)? else {
-        return Err(SourceError::NoRevision {
-            revision: revision.to_owned(),
-        }
-        .into());
+        return Err(SourceError::NoRevision { revision: revision.to_owned() }.into());
     };
     Ok(cycle::load(&mut reading, standards, &mut seen)?.0)
 }
@@ -92,7 +83,6 @@ fn sealed_change(
 ) -> Problem {
     let message =
         format!("version {version} is published: its resources and its type cannot change");
-    Problem::of_file(&path, message).hint(format!(
-        "leave {version} as it was, and publish {next} with the change"
-    ))
+    Problem::of_file(&path, message)
+        .hint(format!("leave {version} as it was, and publish {next} with the change"))
 }

@@ -82,34 +82,20 @@ pub(super) fn connect(
     flags: &cli::Connection,
 ) -> Result<Connect, ConfigError> {
     let parts = parts(layers, flags)?;
-    let ca_file = layers
-        .path("ca_file", flags.ca_file.as_ref())?
-        .map(|given| given.value);
-    let Target {
-        endpoint,
-        company,
-        origin,
-        context,
-    } = target_with(layers, flags, &parts)?;
+    let ca_file = layers.path("ca_file", flags.ca_file.as_ref())?.map(|given| given.value);
+    let Target { endpoint, company, origin, context } = target_with(layers, flags, &parts)?;
     let (ca_file, credential) = match (&endpoint, context) {
         (Endpoint::Embedded, _) => (ca_file, Credential::None),
-        (Endpoint::Remote(_), Some(context)) => (
-            ca_file.or_else(|| context.ca_file.clone()),
-            context.credential()?,
-        ),
+        (Endpoint::Remote(_), Some(context)) => {
+            (ca_file.or_else(|| context.ca_file.clone()), context.credential()?)
+        }
         (Endpoint::Remote(url), None) => match credential(parts)? {
             Some(credential) => (ca_file, credential),
             None if is_loopback(url) => (ca_file, Credential::None),
             None => return Err(no_credential()),
         },
     };
-    Ok(Connect {
-        endpoint,
-        company,
-        credential,
-        ca_file,
-        origin,
-    })
+    Ok(Connect { endpoint, company, credential, ca_file, origin })
 }
 
 /// Endpoint and company, for who does not connect.
@@ -145,10 +131,7 @@ fn target_with(
             return Err(no_endpoint());
         };
         let origin = context.origin.clone();
-        let invalid = |why| ConfigError::Invalid {
-            origin: origin.clone(),
-            why,
-        };
+        let invalid = |why| ConfigError::Invalid { origin: origin.clone(), why };
         return Ok(Target {
             endpoint: self::endpoint(&context.endpoint).map_err(invalid)?,
             company: self::company(&context.company).map_err(invalid)?,
@@ -163,10 +146,7 @@ fn target_with(
         (Some(company), _) => company,
         (None, Endpoint::Embedded) => {
             let origin = Origin::Flag("default".to_owned());
-            Given {
-                value: EMBEDDED_COMPANY.to_owned(),
-                origin,
-            }
+            Given { value: EMBEDDED_COMPANY.to_owned(), origin }
         }
         (None, Endpoint::Remote(_)) => return Err(no_company()),
     };
@@ -175,12 +155,7 @@ fn target_with(
     } else {
         format!("{}, {}", endpoint.origin, company.origin)
     };
-    Ok(Target {
-        endpoint: endpoint.value,
-        company: company.value,
-        origin,
-        context: None,
-    })
+    Ok(Target { endpoint: endpoint.value, company: company.value, origin, context: None })
 }
 
 fn no_endpoint() -> ConfigError {
@@ -209,16 +184,8 @@ fn parts(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Parts, ConfigEr
     Ok(Parts {
         client_id: layers.one("client_id", flags.client_id.clone(), text)?,
         key_id: layers.one("key_id", flags.key_id.clone(), text)?,
-        secret: secret(
-            "CLIENT_SECRET",
-            "client_secret_file",
-            flags.client_secret_file.as_ref(),
-        )?,
-        private_key: secret(
-            "PRIVATE_KEY",
-            "private_key_file",
-            flags.private_key_file.as_ref(),
-        )?,
+        secret: secret("CLIENT_SECRET", "client_secret_file", flags.client_secret_file.as_ref())?,
+        private_key: secret("PRIVATE_KEY", "private_key_file", flags.private_key_file.as_ref())?,
         token: secret("TOKEN", "token_file", flags.token_file.as_ref())?,
     })
 }
@@ -233,46 +200,20 @@ fn secret(
     let variable = format!("MARKETSYNC_{name}");
     let value = layers.variable(name);
     match (file, value) {
-        (
-            Some(Given {
-                origin: origin @ Origin::Variable(_),
-                ..
-            }),
-            Some(_),
-        ) => Err(ConfigError::Both {
-            one: variable,
-            other: origin.to_string(),
-        }),
-        (
-            Some(Given {
-                origin: Origin::File { .. },
-                ..
-            })
-            | None,
-            Some(value),
-        ) => {
-            let value = Secret::Text(SecretString::from(value.to_owned()));
-            Ok(Some(Given {
-                value,
-                origin: Origin::Variable(variable),
-            }))
+        (Some(Given { origin: origin @ Origin::Variable(_), .. }), Some(_)) => {
+            Err(ConfigError::Both { one: variable, other: origin.to_string() })
         }
-        (Some(file), _) => Ok(Some(Given {
-            value: Secret::File(file.value),
-            origin: file.origin,
-        })),
+        (Some(Given { origin: Origin::File { .. }, .. }) | None, Some(value)) => {
+            let value = Secret::Text(SecretString::from(value.to_owned()));
+            Ok(Some(Given { value, origin: Origin::Variable(variable) }))
+        }
+        (Some(file), _) => Ok(Some(Given { value: Secret::File(file.value), origin: file.origin })),
         (None, None) => Ok(None),
     }
 }
 
 fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
-    let Parts {
-        client_id,
-        key_id,
-        secret,
-        private_key,
-        token,
-    } = parts;
+    let Parts { client_id, key_id, secret, private_key, token } = parts;
     let both = |one: &Origin, other: &Origin| ConfigError::Both {
         one: one.to_string(),
         other: other.to_string(),
@@ -286,14 +227,8 @@ fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
         },
     };
     if let Some(token) = token {
-        let secrets = [&secret, &private_key]
-            .into_iter()
-            .flatten()
-            .map(|given| &given.origin);
-        let account = [&client_id, &key_id]
-            .into_iter()
-            .flatten()
-            .map(|given| &given.origin);
+        let secrets = [&secret, &private_key].into_iter().flatten().map(|given| &given.origin);
+        let account = [&client_id, &key_id].into_iter().flatten().map(|given| &given.origin);
         return match secrets.chain(account).next() {
             Some(other) => Err(both(&token.origin, other)),
             None => Ok(Some(Credential::Token { token: token.value })),
@@ -303,10 +238,9 @@ fn credential(parts: Parts) -> Result<Option<Credential>, ConfigError> {
         (None, None, None, None) => Ok(None),
         (_, Some(secret), Some(Given { origin, .. }), _)
         | (_, Some(secret), None, Some(Given { origin, .. })) => Err(both(&secret.origin, &origin)),
-        (Some(id), Some(secret), None, None) => Ok(Some(Credential::Basic {
-            client_id: id.value,
-            secret: secret.value,
-        })),
+        (Some(id), Some(secret), None, None) => {
+            Ok(Some(Credential::Basic { client_id: id.value, secret: secret.value }))
+        }
         (Some(id), None, Some(key), Some(private)) => Ok(Some(Credential::PrivateKeyJwt {
             client_id: id.value,
             key_id: key.value,
@@ -324,11 +258,8 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     if text == "embedded" {
         return Ok(Endpoint::Embedded);
     }
-    let with_scheme = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
+    let with_scheme =
+        if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     // The text is not repeated: it may hold a password.
     let url: Url = with_scheme
         .parse()
@@ -340,10 +271,8 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "an endpoint holds no user and no password; give the credential apart from it"
-                .to_owned(),
-        );
+        return Err("an endpoint holds no user and no password; give the credential apart from it"
+            .to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("an endpoint has no query (`?`) and no fragment (`#`)".to_owned());
@@ -361,10 +290,8 @@ fn company(text: &str) -> Result<String, String> {
         || text.contains(odd)
         || text.chars().all(|c| c == '.')
     {
-        return Err(
-            "this is no id of a company; the Console shows it in the address of its pages"
-                .to_owned(),
-        );
+        return Err("this is no id of a company; the Console shows it in the address of its pages"
+            .to_owned());
     }
     Ok(text.to_owned())
 }

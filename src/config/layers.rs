@@ -64,24 +64,14 @@ settings! {
 pub(super) enum Origin {
     Flag(String),
     Variable(String),
-    File {
-        file: PathBuf,
-        line: u64,
-        column: u64,
-        name: &'static str,
-    },
+    File { file: PathBuf, line: u64, column: u64, name: &'static str },
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) | Self::Variable(name) => f.write_str(name),
-            Self::File {
-                file,
-                line,
-                column,
-                name,
-            } => {
+            Self::File { file, line, column, name } => {
                 write!(f, "{name} ({}:{line}:{column})", file.display())
             }
         }
@@ -110,14 +100,9 @@ impl<'a> Layers<'a> {
         environment: &'a Environment,
     ) -> Result<Self, ConfigError> {
         check_variables(environment)?;
-        let mut layers = Self {
-            environment,
-            file: None,
-            values: BTreeMap::new(),
-        };
-        let named = flag
-            .map(Path::to_owned)
-            .or_else(|| layers.variable("CONFIG").map(PathBuf::from));
+        let mut layers = Self { environment, file: None, values: BTreeMap::new() };
+        let named =
+            flag.map(Path::to_owned).or_else(|| layers.variable("CONFIG").map(PathBuf::from));
         let is_named = named.is_some();
         let custom =
             || config_home(environment).map(|home| home.join("marketsync/marketsync.yaml"));
@@ -163,10 +148,7 @@ impl<'a> Layers<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<Given<T>>, ConfigError> {
         if let Some(value) = flag {
-            return Ok(Some(Given {
-                value,
-                origin: Origin::Flag(option(name)),
-            }));
+            return Ok(Some(Given { value, origin: Origin::Flag(option(name)) }));
         }
         let mut below = self.below(name, |text| vec![text])?.into_iter();
         below.next().map(|given| parsed(given, &parse)).transpose()
@@ -190,10 +172,7 @@ impl<'a> Layers<'a> {
         flag: Option<&PathBuf>,
     ) -> Result<Option<Given<PathBuf>>, ConfigError> {
         let given = self.one(name, flag.cloned(), |text| Ok(PathBuf::from(text)))?;
-        Ok(given.map(|given| Given {
-            value: self.resolved(&given),
-            origin: given.origin,
-        }))
+        Ok(given.map(|given| Given { value: self.resolved(&given), origin: given.origin }))
     }
 
     /// The path as the place where it was given means it.
@@ -226,16 +205,10 @@ impl<'a> Layers<'a> {
             let origin = Origin::Flag(option(name));
             flags
                 .iter()
-                .map(|value| Given {
-                    value: value.clone(),
-                    origin: origin.clone(),
-                })
+                .map(|value| Given { value: value.clone(), origin: origin.clone() })
                 .collect()
         };
-        texts
-            .into_iter()
-            .map(|given| parsed(given, &parse))
-            .collect()
+        texts.into_iter().map(|given| parsed(given, &parse)).collect()
     }
 
     fn below(
@@ -247,35 +220,19 @@ impl<'a> Layers<'a> {
         if let Some(text) = self.variable(&upper) {
             let origin = Origin::Variable(format!("{PREFIX}{upper}"));
             let values = split(text.to_owned()).into_iter();
-            return Ok(values
-                .map(|value| Given {
-                    value,
-                    origin: origin.clone(),
-                })
-                .collect());
+            return Ok(values.map(|value| Given { value, origin: origin.clone() }).collect());
         }
         let (Some(file), Some(values)) = (&self.file, self.values.get(name)) else {
             return Ok(Vec::new());
         };
         let given = |value: &Spanned<String>| {
             let (line, column) = (value.referenced.line(), value.referenced.column());
-            let origin = Origin::File {
-                file: file.clone(),
-                line,
-                column,
-                name,
-            };
+            let origin = Origin::File { file: file.clone(), line, column, name };
             if value.value.is_empty() {
                 let why = "the value is empty; leave the key out to use the default".to_owned();
-                return Err(ConfigError::Invalid {
-                    origin: origin.to_string(),
-                    why,
-                });
+                return Err(ConfigError::Invalid { origin: origin.to_string(), why });
             }
-            Ok(Given {
-                value: value.value.clone(),
-                origin,
-            })
+            Ok(Given { value: value.value.clone(), origin })
         };
         values.iter().map(given).collect()
     }
@@ -283,11 +240,7 @@ impl<'a> Layers<'a> {
 
 /// `company_id` as an option.
 fn option(name: &str) -> String {
-    if name == "source" {
-        "SOURCE".to_owned()
-    } else {
-        format!("--{}", name.replace('_', "-"))
-    }
+    if name == "source" { "SOURCE".to_owned() } else { format!("--{}", name.replace('_', "-")) }
 }
 
 fn parsed<T>(
@@ -295,25 +248,15 @@ fn parsed<T>(
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Given<T>, ConfigError> {
     match parse(&given.value) {
-        Ok(value) => Ok(Given {
-            value,
-            origin: given.origin,
-        }),
-        Err(why) => Err(ConfigError::Invalid {
-            origin: given.origin.to_string(),
-            why,
-        }),
+        Ok(value) => Ok(Given { value, origin: given.origin }),
+        Err(why) => Err(ConfigError::Invalid { origin: given.origin.to_string(), why }),
     }
 }
 
 /// `$XDG_CONFIG_HOME`, or `~/.config`.
 pub(super) fn config_home(environment: &Environment) -> Option<PathBuf> {
-    let absolute = |name| {
-        environment
-            .get(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute =
+        |name| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))
 }
 
@@ -322,16 +265,10 @@ pub(super) fn read(file: &Path) -> Result<String, ConfigError> {
     let mut text = String::new();
     std::fs::File::open(file)
         .and_then(|opened| opened.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(|source| ConfigError::Unreadable {
-            file: file.to_owned(),
-            source,
-        })?;
+        .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
     if text.len() as u64 > MAX_FILE_BYTES {
         let message = "a configuration file has at most 1 MiB".to_owned();
-        return Err(ConfigError::Malformed {
-            place: file.display().to_string(),
-            message,
-        });
+        return Err(ConfigError::Malformed { place: file.display().to_string(), message });
     }
     Ok(text)
 }
@@ -348,17 +285,14 @@ fn parse(
         Err(fault) => {
             let place = place(file, fault.location());
             Err(match fault.without_snippet() {
-                serde_saphyr::Error::SerdeUnknownField {
-                    field, expected, ..
-                } => ConfigError::UnknownKey {
-                    place,
-                    nearest: nearest(field, expected.iter().copied()),
-                    name: field.clone(),
-                },
-                _ => ConfigError::Malformed {
-                    place,
-                    message: fault.to_string(),
-                },
+                serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
+                    ConfigError::UnknownKey {
+                        place,
+                        nearest: nearest(field, expected.iter().copied()),
+                        name: field.clone(),
+                    }
+                }
+                _ => ConfigError::Malformed { place, message: fault.to_string() },
             })
         }
     }
@@ -388,10 +322,7 @@ fn check_variables(environment: &Environment) -> Result<(), ConfigError> {
         }
         let known: Vec<String> = known().collect();
         let nearest = nearest(name, known.iter().map(String::as_str));
-        return Err(ConfigError::UnknownVariable {
-            name: name.clone(),
-            nearest,
-        });
+        return Err(ConfigError::UnknownVariable { name: name.clone(), nearest });
     }
     Ok(())
 }
@@ -431,21 +362,16 @@ pub(super) fn word<T: ValueEnum>(text: &str) -> Result<T, String> {
 
 /// `true` or `false`, and nothing else: `no` in YAML is a word, or Norway.
 pub(super) fn truth(text: &str) -> Result<bool, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is neither true nor false"))
+    text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
 }
 
 /// A whole number from zero.
 pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is no whole number from zero"))
+    text.parse().map_err(|_| format!("`{text}` is no whole number from zero"))
 }
 
 /// Any text.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "stands where other kinds of value are checked"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "stands where other kinds of value are checked")]
 pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }

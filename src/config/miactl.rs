@@ -62,9 +62,7 @@ impl Current {
 
 /// Where miactl's configuration is.
 fn file(environment: &Environment) -> Option<PathBuf> {
-    let first = environment
-        .get("MIACONFIG")
-        .and_then(|list| list.split(':').next());
+    let first = environment.get("MIACONFIG").and_then(|list| list.split(':').next());
     match first.filter(|file| !file.is_empty()) {
         Some(file) => Some(PathBuf::from(file)),
         None => config_home(environment).map(|home| home.join("miactl/config")),
@@ -100,15 +98,11 @@ pub(super) fn current(environment: &Environment) -> Result<Option<Current>, Conf
     let Some(name) = document.current_context.filter(|name| !name.is_empty()) else {
         return Ok(None);
     };
-    let refuse = Refusal {
-        file: &file,
-        context: &name,
-    };
+    let refuse = Refusal { file: &file, context: &name };
     let Some(context) = document.contexts.unwrap_or_default().remove(&name) else {
-        return Err(refuse.because(
-            "it does not exist",
-            "choose another one: miactl context use NAME",
-        ));
+        return Err(
+            refuse.because("it does not exist", "choose another one: miactl context use NAME")
+        );
     };
     use_context(&refuse, context, document.credentials.unwrap_or_default()).map(Some)
 }
@@ -157,14 +151,8 @@ fn use_context(
     Ok(Current {
         endpoint,
         company,
-        ca_file: context
-            .certificate_authority
-            .filter(|file| !file.as_os_str().is_empty()),
-        origin: format!(
-            "context {} of miactl in {}",
-            refuse.context,
-            refuse.file.display()
-        ),
+        ca_file: context.certificate_authority.filter(|file| !file.as_os_str().is_empty()),
+        origin: format!("context {} of miactl in {}", refuse.context, refuse.file.display()),
         credential: credential(refuse, given(context.credential), accounts),
     })
 }
@@ -176,25 +164,18 @@ fn credential(
 ) -> Result<Credential, ConfigError> {
     const ACCOUNT: &str = "give it a service account: miactl context auth NAME --client-id ID --client-secret SECRET, then miactl context set NAME --auth-name NAME";
     let Some(name) = name else {
-        return Err(refuse.because(
-            "it signs in as a user in a browser, and marketsync works alone",
-            ACCOUNT,
-        ));
+        return Err(refuse
+            .because("it signs in as a user in a browser, and marketsync works alone", ACCOUNT));
     };
     let Some(account) = accounts.remove(&name) else {
         return Err(refuse.because(&format!("its credential {name} does not exist"), ACCOUNT));
     };
     let incomplete = || refuse.because(&format!("its credential {name} is incomplete"), ACCOUNT);
     let client_id = account.client_id.ok_or_else(incomplete)?;
-    match (
-        account.client_secret,
-        account.key_id,
-        account.private_key_data,
-    ) {
-        (Some(secret), None, None) => Ok(Credential::Basic {
-            client_id,
-            secret: Secret::Text(secret),
-        }),
+    match (account.client_secret, account.key_id, account.private_key_data) {
+        (Some(secret), None, None) => {
+            Ok(Credential::Basic { client_id, secret: Secret::Text(secret) })
+        }
         (None, Some(key_id), Some(data)) => {
             let pem = STANDARD
                 .decode(data.expose_secret().trim())
@@ -207,11 +188,7 @@ fn credential(
                 )
             })?;
             let private_key = Secret::Text(SecretString::from(pem));
-            Ok(Credential::PrivateKeyJwt {
-                client_id,
-                key_id,
-                key: private_key,
-            })
+            Ok(Credential::PrivateKeyJwt { client_id, key_id, key: private_key })
         }
         _ => Err(incomplete()),
     }

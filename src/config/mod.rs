@@ -167,26 +167,13 @@ const CONSOLE: semver::Version = semver::Version::new(14, 1, 0);
 pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigError> {
     if let Command::Completions { shell } = cli.command {
         // Shells ask for them at start, whatever else is wrong.
-        let log = Log {
-            format: LogFormat::Text,
-            level: LogLevel::Info,
-        };
-        return Ok(Config {
-            job: Job::Completions(shell),
-            log,
-            notices: Vec::new(),
-        });
+        let log = Log { format: LogFormat::Text, level: LogLevel::Info };
+        return Ok(Config { job: Job::Completions(shell), log, notices: Vec::new() });
     }
     let layers = Layers::load(cli.common.config.as_deref(), environment)?;
     let log = Log {
-        format: value(
-            layers.one("log_format", cli.common.log_format, word)?,
-            LogFormat::Text,
-        ),
-        level: value(
-            layers.one("log_level", cli.common.log_level, word)?,
-            LogLevel::Info,
-        ),
+        format: value(layers.one("log_format", cli.common.log_format, word)?, LogFormat::Text),
+        level: value(layers.one("log_level", cli.common.log_level, word)?, LogLevel::Info),
     };
     let mut notices = Vec::new();
     let job = match &cli.command {
@@ -244,12 +231,8 @@ fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigEr
 fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig, ConfigError> {
     Ok(ValidateConfig {
         source: source(layers, &args.source)?,
-        against: layers
-            .one("against", args.against.clone(), text)?
-            .map(|given| given.value),
-        company: layers
-            .one("company_id", args.company_id.clone(), text)?
-            .map(|given| given.value),
+        against: layers.one("against", args.against.clone(), text)?.map(|given| given.value),
+        company: layers.one("company_id", args.company_id.clone(), text)?.map(|given| given.value),
         format: format(layers, &args.output)?,
     })
 }
@@ -272,10 +255,7 @@ fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, Confi
         company: target.company,
         source: source_name(&location, path.as_ref()),
     };
-    Ok(StatusConfig {
-        state: usual_state(layers, &identity)?,
-        format,
-    })
+    Ok(StatusConfig { state: usual_state(layers, &identity)?, format })
 }
 
 fn marketplace(
@@ -292,17 +272,9 @@ fn marketplace(
     };
     let switches = layers.several("switch", &args.switches, switch)?;
     Ok(MarketplaceConfig {
-        listen: value(
-            layers.checked("listen", args.listen.as_ref(), listen)?,
-            LISTEN,
-        ),
-        console: value(
-            layers.checked("console", args.console.as_ref(), console)?,
-            CONSOLE,
-        ),
-        data: layers
-            .path("data", args.data.as_ref())?
-            .map(|given| given.value),
+        listen: value(layers.checked("listen", args.listen.as_ref(), listen)?, LISTEN),
+        console: value(layers.checked("console", args.console.as_ref(), console)?, CONSOLE),
+        data: layers.path("data", args.data.as_ref())?.map(|given| given.value),
         control: value(layers.one("control", args.control, truth)?, false),
         switches: switches.into_iter().map(|given| given.value).collect(),
     })
@@ -310,14 +282,8 @@ fn marketplace(
 
 /// `14.1`, or `14.1.2`.
 fn console(text: &str) -> Result<semver::Version, String> {
-    let whole = if text.matches('.').count() == 1 {
-        format!("{text}.0")
-    } else {
-        text.to_owned()
-    };
-    whole
-        .parse()
-        .map_err(|_| format!("`{text}` is no version of a Console, such as 14.1 or 13.6"))
+    let whole = if text.matches('.').count() == 1 { format!("{text}.0") } else { text.to_owned() };
+    whole.parse().map_err(|_| format!("`{text}` is no version of a Console, such as 14.1 or 13.6"))
 }
 
 fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {
@@ -330,11 +296,8 @@ fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, Confi
         return Err(ConfigError::Both { one, other });
     }
     let lifecycle = |text: &str| text.parse::<Lifecycle>().map_err(|why| why.to_string());
-    let lifecycle = layers.checked(
-        "default_lifecycle",
-        args.default_lifecycle.as_ref(),
-        lifecycle,
-    )?;
+    let lifecycle =
+        layers.checked("default_lifecycle", args.default_lifecycle.as_ref(), lifecycle)?;
     let exclude = layers.several("exclude", &args.exclude, text)?;
     Ok(SourceConfig {
         location: location(layers, args.source.as_ref())?,
@@ -364,18 +327,13 @@ fn schemas(layers: &Layers<'_>, flags: &[String]) -> Result<Vec<(ItemType, PathB
     let parse = |text: &str| {
         let (name, file) = text.split_once('=').unwrap_or((text, ""));
         let item_type = match name.split_once('/') {
-            Some((namespace, name)) => ItemType {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            },
+            Some((namespace, name)) => {
+                ItemType { namespace: namespace.to_owned(), name: name.to_owned() }
+            }
             None => ItemType::platform(name),
         };
         let parts = [&item_type.namespace, &item_type.name];
-        if file.is_empty()
-            || parts
-                .iter()
-                .any(|part| part.is_empty() || part.contains('/'))
-        {
+        if file.is_empty() || parts.iter().any(|part| part.is_empty() || part.contains('/')) {
             return Err(format!(
                 "`{text}` is not TYPE=FILE, where TYPE is a name or NAMESPACE/NAME"
             ));
@@ -384,34 +342,18 @@ fn schemas(layers: &Layers<'_>, flags: &[String]) -> Result<Vec<(ItemType, PathB
     };
     let given = layers.several("schema", flags, parse)?.into_iter();
     Ok(given
-        .map(
-            |layers::Given {
-                 value: (item_type, file),
-                 origin,
-             }| {
-                (
-                    item_type,
-                    layers.resolved(&layers::Given {
-                        value: file,
-                        origin,
-                    }),
-                )
-            },
-        )
+        .map(|layers::Given { value: (item_type, file), origin }| {
+            (item_type, layers.resolved(&layers::Given { value: file, origin }))
+        })
         .collect())
 }
 
 fn format(layers: &Layers<'_>, args: &cli::Output) -> Result<Format, ConfigError> {
-    Ok(value(
-        layers.one("format", args.format, word)?,
-        Format::Text,
-    ))
+    Ok(value(layers.one("format", args.format, word)?, Format::Text))
 }
 
 fn state(layers: &Layers<'_>, args: &cli::State) -> Result<Option<PathBuf>, ConfigError> {
-    Ok(layers
-        .path("state", args.state.as_ref())?
-        .map(|given| given.value))
+    Ok(layers.path("state", args.state.as_ref())?.map(|given| given.value))
 }
 
 fn usual_state(layers: &Layers<'_>, identity: &Identity) -> Result<PathBuf, ConfigError> {

@@ -120,11 +120,7 @@ impl Filter {
         if path == &self.source || !path.is_within(&self.source) || self.names_away(path, false) {
             return Admission::No;
         }
-        if self.prunes(&path.parent()) {
-            Admission::No
-        } else {
-            kind
-        }
+        if self.prunes(&path.parent()) { Admission::No } else { kind }
     }
 
     /// Whether nothing below this folder can be a candidate: it lies outside
@@ -146,10 +142,7 @@ impl Filter {
     }
 
     fn names_away(&self, path: &RepoPath, is_folder: bool) -> bool {
-        let relative = path
-            .as_str()
-            .strip_prefix(self.source.as_str())
-            .unwrap_or(path.as_str());
+        let relative = path.as_str().strip_prefix(self.source.as_str()).unwrap_or(path.as_str());
         let relative = relative.strip_prefix('/').unwrap_or(relative);
         self.ignored.matched(relative, is_folder).is_ignore()
             || self.excluded.matched(relative, is_folder).is_ignore()
@@ -157,17 +150,11 @@ impl Filter {
 }
 
 fn kind_of_name(name: &str) -> Option<Admission> {
-    let is_data = [".json", ".yaml", ".yml"]
-        .iter()
-        .any(|end| name.ends_with(end));
+    let is_data = [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
     if !is_data || name.starts_with('.') || name.ends_with(".schema.json") {
         return None;
     }
-    Some(if name == CONFIGURATION_FILE {
-        Admission::Configuration
-    } else {
-        Admission::Candidate
-    })
+    Some(if name == CONFIGURATION_FILE { Admission::Configuration } else { Admission::Candidate })
 }
 
 fn patterns<'a>(
@@ -181,17 +168,13 @@ fn patterns<'a>(
             return Err(FilterError::Long { list });
         }
         let line = line.strip_suffix('\r').unwrap_or(line);
-        builder
-            .add_line(None, line)
-            .map_err(|source| FilterError::Pattern {
-                list,
-                line: index + 1,
-                source,
-            })?;
+        builder.add_line(None, line).map_err(|source| FilterError::Pattern {
+            list,
+            line: index + 1,
+            source,
+        })?;
     }
-    builder
-        .build()
-        .map_err(|source| FilterError::Complex { list, source })
+    builder.build().map_err(|source| FilterError::Complex { list, source })
 }
 
 /// The [`Filter`] of one moment: its ignore file, found at the source path
@@ -271,12 +254,7 @@ mod tests {
     #[test]
     fn the_source_path_itself_may_be_hidden() {
         assert_eq!(
-            admission(
-                ".catalog/node_modules",
-                "",
-                &[],
-                ".catalog/node_modules/a.json"
-            ),
+            admission(".catalog/node_modules", "", &[], ".catalog/node_modules/a.json"),
             Admission::Candidate
         );
         assert_eq!(admission("items", "", &[], "other/a.json"), Admission::No);
@@ -304,31 +282,16 @@ mod tests {
 
     #[test]
     fn an_exclude_counts_beside_the_ignore_file() {
-        assert_eq!(
-            admission("s", "!a.json", &["a.json"], "s/a.json"),
-            Admission::No
-        );
-        assert_eq!(
-            admission("s", "a.json", &["!a.json"], "s/a.json"),
-            Admission::No
-        );
-        assert_eq!(
-            admission("s", "", &["*.json", "!a.json"], "s/a.json"),
-            Admission::Candidate
-        );
-        assert_eq!(
-            admission("s", "marketsync.yaml", &[], "s/marketsync.yaml"),
-            Admission::No
-        );
+        assert_eq!(admission("s", "!a.json", &["a.json"], "s/a.json"), Admission::No);
+        assert_eq!(admission("s", "a.json", &["!a.json"], "s/a.json"), Admission::No);
+        assert_eq!(admission("s", "", &["*.json", "!a.json"], "s/a.json"), Admission::Candidate);
+        assert_eq!(admission("s", "marketsync.yaml", &[], "s/marketsync.yaml"), Admission::No);
     }
 
     #[test]
     fn a_bad_or_endless_list_is_named() {
         let bad = Filter::new(RepoPath::root(), Some("ok\n{a\n"), &[]).unwrap_err();
-        assert_eq!(
-            bad.to_string(),
-            "line 2 of .marketsyncignore is no gitignore pattern"
-        );
+        assert_eq!(bad.to_string(), "line 2 of .marketsyncignore is no gitignore pattern");
         let long = "x\n".repeat(MAX_PATTERNS + 1);
         assert!(matches!(
             Filter::new(RepoPath::root(), Some(&long), &[]),

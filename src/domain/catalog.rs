@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::item::{BlobId, CommitId, Item, ItemId, ItemImage, ItemKey, RepoPath, Version};
-use crate::domain::manifest::{self, Reader, Standards, Tailoring};
+use crate::domain::manifest::{self, Reader};
 use crate::domain::seen::{Seen, Stale};
 use crate::domain::source::{Problem, Severity};
+use crate::domain::standards::{Standards, Tailoring};
 use crate::domain::tree::{Changes, Tree};
 
 /// How many other files a message names that hold the same item; a hostile
@@ -31,9 +32,7 @@ impl Snapshot {
     /// Whether a file is broken. Then nothing is deleted: a move into a broken
     /// file must not read as a removal.
     pub fn is_broken(&self) -> bool {
-        self.problems
-            .iter()
-            .any(|problem| problem.severity == Severity::Error)
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// The versions of one item, ascending.
@@ -41,10 +40,7 @@ impl Snapshot {
         &'a self,
         item_id: &ItemId,
     ) -> impl Iterator<Item = &'a Version> + use<'a> {
-        let first = ItemKey {
-            item_id: item_id.clone(),
-            version: Version::Na,
-        };
+        let first = ItemKey { item_id: item_id.clone(), version: Version::Na };
         let item_id = item_id.clone();
         self.items
             .range(first..)
@@ -146,11 +142,7 @@ fn assemble<T: Tree>(
     }));
     problems
         .sort_by(|a, b| (&a.path, a.position, &a.message).cmp(&(&b.path, b.position, &b.message)));
-    Ok(Snapshot {
-        commit: tree.commit().clone(),
-        items,
-        problems,
-    })
+    Ok(Snapshot { commit: tree.commit().clone(), items, problems })
 }
 
 fn doubled<T: Tree>(

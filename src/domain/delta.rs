@@ -21,18 +21,10 @@ pub struct FieldChange {
     /// in the wanted one.
     pub pointer: String,
     /// What is there; `None`: nothing.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "stated"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
     pub live: Option<Value>,
     /// What should be there; `None`: nothing.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "stated"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
     pub wanted: Option<Value>,
 }
 
@@ -66,11 +58,7 @@ enum Fields {
 }
 
 fn compare(fields: Fields, live: &Value, wanted: &Value) -> Vec<FieldChange> {
-    let mut walk = Walk {
-        fields,
-        pointer: String::new(),
-        changes: Vec::new(),
-    };
+    let mut walk = Walk { fields, pointer: String::new(), changes: Vec::new() };
     walk.value(Some(live), Some(wanted));
     walk.changes
 }
@@ -126,11 +114,7 @@ impl Walk {
         wanted_names: &[&'a str],
     ) {
         let positions = |names: &[&'a str]| -> BTreeMap<&'a str, usize> {
-            names
-                .iter()
-                .enumerate()
-                .map(|(index, name)| (*name, index))
-                .collect()
+            names.iter().enumerate().map(|(index, name)| (*name, index)).collect()
         };
         let (in_live, in_wanted) = (positions(live_names), positions(wanted_names));
         for (index, (element, name)) in wanted.iter().zip(wanted_names).enumerate() {
@@ -143,17 +127,10 @@ impl Walk {
             }
         }
         let common = |names: &[&'a str], other: &BTreeMap<&str, usize>| -> Vec<&'a str> {
-            names
-                .iter()
-                .copied()
-                .filter(|name| other.contains_key(name))
-                .collect()
+            names.iter().copied().filter(|name| other.contains_key(name)).collect()
         };
         if common(live_names, &in_wanted) != common(wanted_names, &in_live) {
-            self.change(
-                Some(live_names.to_vec().into()),
-                Some(wanted_names.to_vec().into()),
-            );
+            self.change(Some(live_names.to_vec().into()), Some(wanted_names.to_vec().into()));
         }
     }
 
@@ -184,11 +161,7 @@ impl Walk {
 
     fn change(&mut self, live: Option<Value>, wanted: Option<Value>) {
         if self.changes.len() < MAX_CHANGES {
-            self.changes.push(FieldChange {
-                pointer: self.pointer.clone(),
-                live,
-                wanted,
-            });
+            self.changes.push(FieldChange { pointer: self.pointer.clone(), live, wanted });
         }
     }
 }
@@ -196,15 +169,10 @@ impl Walk {
 /// The names of the elements, if each is an object with a `name` that no other
 /// has.
 fn names(list: &[Value]) -> Option<Vec<&str>> {
-    let names: Option<Vec<&str>> = list
-        .iter()
-        .map(|element| element.get("name")?.as_str())
-        .collect();
+    let names: Option<Vec<&str>> =
+        list.iter().map(|element| element.get("name")?.as_str()).collect();
     let names = names?;
     let mut sorted = names.clone();
     sorted.sort_unstable();
-    sorted
-        .windows(2)
-        .all(|pair| pair.first() != pair.last())
-        .then_some(names)
+    sorted.windows(2).all(|pair| pair.first() != pair.last()).then_some(names)
 }

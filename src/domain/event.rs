@@ -161,10 +161,7 @@ pub enum Hold {
 impl Hold {
     /// Whether a safety limit holds it (exit code 3).
     pub fn is_guard(&self) -> bool {
-        matches!(
-            self,
-            Self::DeleteGuard { .. } | Self::EmptySource | Self::UpdateGuard { .. }
-        )
+        matches!(self, Self::DeleteGuard { .. } | Self::EmptySource | Self::UpdateGuard { .. })
     }
 
     /// Whether something is wrong that somebody must mend (exit code 1), as

@@ -100,10 +100,7 @@ pub struct Place {
 impl Place {
     /// Where a walk begins.
     pub fn start(path: RepoPath) -> Self {
-        Self {
-            path,
-            is_text: true,
-        }
+        Self { path, is_text: true }
     }
 
     /// A name within this folder; `None` if the path gets longer than
@@ -112,21 +109,11 @@ impl Place {
         if let Ok(text) = std::str::from_utf8(name)
             && let Some(path) = child(&self.path, text)
         {
-            return Some(Self {
-                path,
-                is_text: self.is_text,
-            });
+            return Some(Self { path, is_text: self.is_text });
         }
         let text = String::from_utf8_lossy(name).replace(['/', '\0'], "\u{fffd}");
-        let text = if matches!(text.as_str(), "" | "." | "..") {
-            "\u{fffd}"
-        } else {
-            &text
-        };
-        child(&self.path, text).map(|path| Self {
-            path,
-            is_text: false,
-        })
+        let text = if matches!(text.as_str(), "" | "." | "..") { "\u{fffd}" } else { &text };
+        child(&self.path, text).map(|path| Self { path, is_text: false })
     }
 }
 
@@ -193,10 +180,7 @@ fn last(
     let target = match node {
         Node::Submodule { .. } => Target::Submodule,
         Node::Lacking { .. } | Node::LackingLink { .. } => Target::BytesMissing,
-        Node::File { blob, size } if rest.is_empty() => Target::File {
-            blob: *blob,
-            size: *size,
-        },
+        Node::File { blob, size } if rest.is_empty() => Target::File { blob: *blob, size: *size },
         Node::Special if rest.is_empty() => Target::Special,
         _ => Target::Missing,
     };
@@ -212,11 +196,7 @@ fn last(
 }
 
 fn end(path: RepoPath, target: Target, visited: Vec<(RepoPath, Option<BlobId>)>) -> Resolved {
-    Resolved {
-        path,
-        target,
-        visited,
-    }
+    Resolved { path, target, visited }
 }
 
 #[cfg(test)]
@@ -241,17 +221,12 @@ mod tests {
                 });
             }
             if files.contains(&text) {
-                return Ok(Node::File {
-                    blob: BlobId([2; 20]),
-                    size: 3,
-                });
+                return Ok(Node::File { blob: BlobId([2; 20]), size: 3 });
             }
             let mut all = files.iter().chain(links.iter().map(|(link, _)| link));
             let is_folder = all.any(|file| path(file).is_within(at));
             Ok(match text {
-                "sub" => Node::Submodule {
-                    commit: BlobId([4; 20]),
-                },
+                "sub" => Node::Submodule { commit: BlobId([4; 20]) },
                 _ if is_folder => Node::Folder,
                 _ => Node::Nothing,
             })
@@ -261,40 +236,24 @@ mod tests {
             .visited
             .iter()
             .map(|(path, mark)| format!("{path}{}", if mark.is_none() { "?" } else { "" }));
-        (
-            resolved.path.to_string(),
-            resolved.target,
-            visited.collect(),
-        )
+        (resolved.path.to_string(), resolved.target, visited.collect())
     }
 
     fn check(links: &[(&str, &str)], start: &str, end: &str, target: &Target, visited: &[&str]) {
         let got = run(links, start);
-        let want = (
-            end.to_owned(),
-            target.clone(),
-            visited.iter().map(|&text| text.to_owned()).collect(),
-        );
+        let want =
+            (end.to_owned(), target.clone(), visited.iter().map(|&text| text.to_owned()).collect());
         assert_eq!(got, want, "{start}");
     }
 
     #[test]
     fn links_are_followed_as_the_kernel_does() {
-        let file = Target::File {
-            blob: BlobId([2; 20]),
-            size: 3,
-        };
+        let file = Target::File { blob: BlobId([2; 20]), size: 3 };
         check(&[], "d/f", "d/f", &file, &["d/f"]);
         check(&[("d/l", "f")], "d/l", "d/f", &file, &["d/l", "d/f"]);
         check(&[("d/l", "../top")], "d/l", "top", &file, &["d/l", "top"]);
         check(&[("e", "d")], "e/f", "d/f", &file, &["e", "d/f"]);
-        check(
-            &[("e", "./d//"), ("g/h", "../e/../d/f")],
-            "g/h",
-            "d/f",
-            &file,
-            &["g/h", "e", "d/f"],
-        );
+        check(&[("e", "./d//"), ("g/h", "../e/../d/f")], "g/h", "d/f", &file, &["g/h", "e", "d/f"]);
         check(&[("e", "d")], "e", "d", &Target::Folder, &["e", "d"]);
         check(&[], "", ".", &Target::Folder, &["."]);
     }
@@ -302,36 +261,12 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_is_told_apart() {
         check(&[("l", "/etc/passwd")], "l", "l", &Target::Outside, &["l"]);
-        check(
-            &[("d/l", "../../x")],
-            "d/l",
-            ".",
-            &Target::Outside,
-            &["d/l"],
-        );
-        check(
-            &[("l", "none/x")],
-            "l",
-            "none/x",
-            &Target::Missing,
-            &["l", "none/x?"],
-        );
+        check(&[("d/l", "../../x")], "d/l", ".", &Target::Outside, &["d/l"]);
+        check(&[("l", "none/x")], "l", "none/x", &Target::Missing, &["l", "none/x?"]);
         check(&[], "d/f/x", "d/f/x", &Target::Missing, &["d/f/x?"]);
-        check(
-            &[],
-            "no/such/file",
-            "no/such/file",
-            &Target::Missing,
-            &["no/such/file?"],
-        );
+        check(&[], "no/such/file", "no/such/file", &Target::Missing, &["no/such/file?"]);
         check(&[("l", "")], "l", "l", &Target::Missing, &["l"]);
-        check(
-            &[("l", "sub/x.json")],
-            "l",
-            "sub",
-            &Target::Submodule,
-            &["l", "sub"],
-        );
+        check(&[("l", "sub/x.json")], "l", "sub", &Target::Submodule, &["l", "sub"]);
         let (_, target, visited) = run(&[("a", "b"), ("b", "a")], "a");
         assert_eq!((target, visited.len()), (Target::LinkLoop, MAX_LINKS + 1));
     }

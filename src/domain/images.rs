@@ -71,13 +71,7 @@ impl ImageLocations {
 
 impl FromIterator<ImageLocation> for ImageLocations {
     fn from_iter<I: IntoIterator<Item = ImageLocation>>(saved: I) -> Self {
-        let known = saved
-            .into_iter()
-            .map(|saved| (saved.name, saved.location))
-            .collect();
-        Self {
-            known,
-            fresh: Vec::new(),
-        }
+        let known = saved.into_iter().map(|saved| (saved.name, saved.location)).collect();
+        Self { known, fresh: Vec::new() }
     }
 }

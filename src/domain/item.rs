@@ -37,15 +37,9 @@ impl FromStr for ItemId {
         let bytes = text.as_bytes();
         let edges = [bytes.first(), bytes.last()];
         let legal = (1..=63).contains(&bytes.len())
-            && bytes
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
             && edges.iter().flatten().all(|b| b.is_ascii_alphanumeric());
-        if legal {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidItemId)
-        }
+        if legal { Ok(Self(text.to_owned())) } else { Err(InvalidItemId) }
     }
 }
 
@@ -97,11 +91,7 @@ impl FromStr for Version {
     type Err = semver::Error;
 
     fn from_str(text: &str) -> Result<Self, semver::Error> {
-        if text == NA {
-            Ok(Self::Na)
-        } else {
-            text.parse().map(Self::Named)
-        }
+        if text == NA { Ok(Self::Na) } else { text.parse().map(Self::Named) }
     }
 }
 
@@ -162,10 +152,7 @@ pub struct ItemType {
 impl ItemType {
     /// A type in the platform's own namespace.
     pub fn platform(name: &str) -> Self {
-        Self {
-            namespace: PLATFORM.to_owned(),
-            name: name.to_owned(),
-        }
+        Self { namespace: PLATFORM.to_owned(), name: name.to_owned() }
     }
 
     /// Whether the platform defines it.
@@ -249,10 +236,7 @@ impl FromStr for Lifecycle {
     type Err = UnknownLifecycle;
 
     fn from_str(text: &str) -> Result<Self, UnknownLifecycle> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(UnknownLifecycle)
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownLifecycle)
     }
 }
 

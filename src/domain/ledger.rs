@@ -85,13 +85,8 @@ pub fn settle(ledger: &mut Ledger, outcome: &Outcome, settling: &Settling) {
             match (&change.wanted, applied.verb) {
                 (Some(item), Verb::Created | Verb::Updated | Verb::Adopted) => {
                     let before = ledger.rows.remove(&change.key);
-                    let row = record(
-                        item,
-                        applied.object_id.clone(),
-                        before,
-                        change.reason,
-                        settling,
-                    );
+                    let row =
+                        record(item, applied.object_id.clone(), before, change.reason, settling);
                     ledger.rows.insert(change.key.clone(), row);
                 }
                 _ => {
@@ -121,9 +116,8 @@ fn record(
     settling: &Settling,
 ) -> Row {
     let edited = before.as_ref().is_none_or(|row| row.digest != item.digest);
-    let (known_id, mut corrected) = before
-        .map(|row| (row.object_id, row.corrected))
-        .unwrap_or_default();
+    let (known_id, mut corrected) =
+        before.map(|row| (row.object_id, row.corrected)).unwrap_or_default();
     if edited {
         corrected.clear();
     } else if matches!(reason, Reason::Drifted | Reason::Missing) {

@@ -6,72 +6,18 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::domain::canon;
-use crate::domain::item::{
-    BlobId, Digest, ImageSlot, Item, ItemId, ItemImage, ItemKey, ItemType, Lifecycle, RepoPath,
-    Version,
-};
+use crate::domain::draft::{Draft, identity, kind};
+use crate::domain::item::{BlobId, Digest, ImageSlot, Item, ItemImage, ItemType, RepoPath};
 use crate::domain::pictures::{self, Fact};
 use crate::domain::rules;
-use crate::domain::schema::{self, CompiledFiles, Schemas, Violation, escape};
+use crate::domain::schema::{self, CompiledFiles, escape};
 use crate::domain::schema_files::{self, SchemaFiles};
 use crate::domain::seen::Reading;
 use crate::domain::source::{
     self, Format, MAX_FINDINGS, Outline, Place, Problem, Severity, nearest, quote,
 };
+use crate::domain::standards::{Standards, Tailoring};
 use crate::domain::tree::{LACKING, MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
-
-/// How documents are made fit for their company, before they are hashed. The
-/// same for both generations of the API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tailoring {
-    /// Written into every item as `tenantId` (`--set-tenant`).
-    pub set_tenant: Option<String>,
-    /// The `lifecycleStatus` of items that state none.
-    pub default_lifecycle: Lifecycle,
-}
-
-impl Tailoring {
-    /// The document as it is wanted: without `$schema`, with the tenant and
-    /// the lifecycle status filled in.
-    fn tailor(&self, mut document: Map<String, Value>) -> Map<String, Value> {
-        document.remove("$schema");
-        if let Some(tenant) = &self.set_tenant {
-            document.insert("tenantId".to_owned(), Value::from(tenant.as_str()));
-        }
-        document
-            .entry("lifecycleStatus")
-            .or_insert_with(|| Value::from(self.default_lifecycle.as_str()));
-        document
-    }
-}
-
-/// What files are read against.
-pub struct Standards {
-    /// The schemas of every type.
-    pub schemas: Schemas,
-    /// How documents are made fit.
-    pub tailoring: Tailoring,
-    /// The company, if it is known: another `tenantId` deserves a look.
-    pub company: Option<String>,
-    /// Whether warnings are problems.
-    pub strict: bool,
-}
-
-impl Standards {
-    /// Changes when readings under these standards may differ from earlier
-    /// ones.
-    pub fn fingerprint(&self) -> Digest {
-        let text = format!(
-            "{}\n{}\n{:?}\n{:?}\n{}",
-            env!("CARGO_PKG_VERSION"),
-            self.schemas.fingerprint(),
-            self.tailoring,
-            self.company,
-            self.strict
-        );
-        Digest::of(text.as_bytes())
-    }
-}
 
 /// The document that a file holds or held, as it is or was wanted.
 pub fn document_at<T: Tree>(
@@ -109,50 +55,10 @@ pub struct Reader<'a> {
     pictures: HashMap<BlobId, Fact>,
 }
 
-/// One file on its way to an item.
-struct Draft<'a> {
-    path: &'a RepoPath,
-    outline: Outline<'a>,
-    document: Map<String, Value>,
-    problems: Vec<Problem>,
-    rests_on: Vec<(RepoPath, Option<BlobId>)>,
-}
-
-impl Draft<'_> {
-    fn problem(&mut self, pointer: &str, place: Place, message: impl Into<String>) -> &mut Problem {
-        let problem = self.outline.problem(self.path, pointer, place, message);
-        self.problems.push(problem);
-        // A slot was pushed one line above.
-        let last = self.problems.len() - 1;
-        &mut self.problems[last]
-    }
-
-    fn violation(&mut self, violation: Violation) {
-        let problem = self.problem(&violation.pointer, violation.place, violation.message);
-        problem.expected = violation.expected;
-        problem.found = violation.found;
-        problem.hint = violation.hint;
-    }
-
-    fn text(&self, field: &str) -> Option<&str> {
-        self.document.get(field).and_then(Value::as_str)
-    }
-
-    fn is_broken(&self) -> bool {
-        self.problems
-            .iter()
-            .any(|problem| problem.severity == Severity::Error)
-    }
-}
-
 impl<'a> Reader<'a> {
     /// A reader that holds files to these standards.
     pub fn new(standards: &'a Standards) -> Self {
-        Self {
-            standards,
-            compiled: HashMap::new(),
-            pictures: HashMap::new(),
-        }
+        Self { standards, compiled: HashMap::new(), pictures: HashMap::new() }
     }
 
     /// Reads one file. Only the tree's own errors are errors; whatever is
@@ -192,12 +98,7 @@ impl<'a> Reader<'a> {
                 return Ok(broken(blob, rests_on, problem));
             }
             None => {
-                return Ok(Reading {
-                    blob,
-                    rests_on,
-                    item: None,
-                    problems: parsed.problems,
-                });
+                return Ok(Reading { blob, rests_on, item: None, problems: parsed.problems });
             }
         };
         let mut draft = Draft {
@@ -212,23 +113,11 @@ impl<'a> Reader<'a> {
         rests_on.sort();
         rests_on.dedup();
         if self.standards.strict {
-            draft
-                .problems
-                .iter_mut()
-                .for_each(|problem| problem.severity = Severity::Error);
+            draft.problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
         }
         draft.problems.sort_by_key(|problem| problem.position);
-        let item = if draft.is_broken() {
-            None
-        } else {
-            item.map(Arc::new)
-        };
-        Ok(Reading {
-            blob,
-            rests_on,
-            item,
-            problems: draft.problems,
-        })
+        let item = if draft.is_broken() { None } else { item.map(Arc::new) };
+        Ok(Reading { blob, rests_on, item, problems: draft.problems })
     }
 
     fn examine<T: Tree>(
@@ -341,11 +230,8 @@ impl<'a> Reader<'a> {
             return Ok(());
         };
         if name.contains("://") {
-            let problem = draft.problem(
-                "/$schema",
-                Place::Value,
-                "a schema is not fetched from a URL",
-            );
+            let problem =
+                draft.problem("/$schema", Place::Value, "a schema is not fetched from a URL");
             problem.severity = Severity::Warning;
             problem.hint = Some(
                 "the item was not validated against it; commit the schema file and name its path"
@@ -378,13 +264,7 @@ impl<'a> Reader<'a> {
     }
 
     fn compile(&mut self, files: SchemaFiles) -> Result<Arc<jsonschema::Validator>, String> {
-        let SchemaFiles {
-            base,
-            root,
-            others,
-            cache_key,
-            ..
-        } = files;
+        let SchemaFiles { base, root, others, cache_key, .. } = files;
         self.compiled
             .entry(cache_key)
             .or_insert_with(|| {
@@ -408,9 +288,7 @@ impl<'a> Reader<'a> {
             }
             if draft.document.contains_key(slot.url_field()) {
                 let message = format!("`{field}` and `{}` are both given", slot.url_field());
-                draft
-                    .problem(&format!("/{field}"), Place::Key, message)
-                    .hint = Some(format!(
+                draft.problem(&format!("/{field}"), Place::Key, message).hint = Some(format!(
                     "keep one; a local picture is uploaded and sets `{}`",
                     slot.url_field()
                 ));
@@ -461,12 +339,7 @@ impl<'a> Reader<'a> {
 }
 
 fn broken(blob: BlobId, rests_on: Vec<(RepoPath, Option<BlobId>)>, problem: Problem) -> Reading {
-    Reading {
-        blob,
-        rests_on,
-        item: None,
-        problems: vec![problem],
-    }
+    Reading { blob, rests_on, item: None, problems: vec![problem] }
 }
 
 /// What the reading of the file at `path` rests on, besides the blob there.
@@ -477,110 +350,10 @@ fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>
         .collect()
 }
 
-/// The type that a document states, if it states one that exists.
-fn kind(draft: &mut Draft<'_>) -> Option<ItemType> {
-    let (item_type, pointer) = match draft.document.get("itemTypeDefinitionRef") {
-        Some(reference) => {
-            let part = |name| reference.get(name).and_then(Value::as_str);
-            let (Some(namespace), Some(name)) = (part("namespace"), part("name")) else {
-                draft
-                    .problem(
-                        "/itemTypeDefinitionRef",
-                        Place::Value,
-                        "the type needs a namespace and a name",
-                    )
-                    .hint = Some(
-                    "for example {\"namespace\": \"mia-platform\", \"name\": \"sidecar\"}"
-                        .to_owned(),
-                );
-                return None;
-            };
-            (
-                ItemType {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                },
-                "/itemTypeDefinitionRef/name",
-            )
-        }
-        None => match draft.document.get("type") {
-            Some(Value::String(name)) => (ItemType::platform(name), "/type"),
-            Some(_) => {
-                draft
-                    .problem("/type", Place::Value, "the type is a text")
-                    .expected = Some("string".to_owned());
-                return None;
-            }
-            None => {
-                draft.problem("", Place::Value, "no type").hint =
-                    Some("add `type` or `itemTypeDefinitionRef`".to_owned());
-                return None;
-            }
-        },
-    };
-    if item_type.is_platform() && rules::is_versioned(&item_type.name).is_none() {
-        let similar = nearest(&item_type.name, rules::platform_types());
-        let hint = similar.map_or_else(
-            || "the type of a company is named by itemTypeDefinitionRef with the company as namespace".to_owned(),
-            |similar| format!("did you mean `{similar}`?"),
-        );
-        let known = rules::platform_types().collect::<Vec<_>>().join(", ");
-        let message = format!("the platform has no item type {}", quote(&item_type.name));
-        let problem = draft.problem(pointer, Place::Value, message);
-        problem.expected = Some(known);
-        problem.hint = Some(hint);
-        return None;
-    }
-    Some(item_type)
-}
-
-/// Who the item is. What has the wrong JSON type is the schema's to report.
-fn identity(draft: &mut Draft<'_>, item_type: Option<&ItemType>) -> Option<ItemKey> {
-    let item_id = draft.text("itemId").map(str::parse::<ItemId>);
-    if let Some(Err(invalid)) = &item_id {
-        let found = draft.text("itemId").map(quote);
-        let problem = draft.problem("/itemId", Place::Value, "this is no item id");
-        problem.found = found;
-        problem.expected = Some(invalid.to_string());
-    }
-    let version = match draft.document.get("version") {
-        None => Version::Na,
-        Some(version) => {
-            let name = version.get("name").and_then(Value::as_str)?;
-            match semver::Version::parse(name) {
-                Ok(version) => Version::Named(version),
-                Err(why) => {
-                    let message = format!("version.name is no semantic version: {why}");
-                    let problem = draft.problem("/version/name", Place::Value, message);
-                    problem.expected = Some("for example 1.4.0 or 2.0.0-rc.1".to_owned());
-                    return None;
-                }
-            }
-        }
-    };
-    if let Some(item_type) = item_type
-        && version.is_named()
-        && item_type.is_platform()
-        && rules::is_versioned(&item_type.name) == Some(false)
-    {
-        let message = format!("items of type {item_type} carry no version");
-        draft.problem("/version", Place::Key, message).hint =
-            Some("remove `version`; its resources may be edited at any time".to_owned());
-        return None;
-    }
-    Some(ItemKey {
-        item_id: item_id?.ok()?,
-        version,
-    })
-}
-
 fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
     let mut hashed = document.clone();
     for image in images {
-        hashed.insert(
-            image.slot.field().to_owned(),
-            Value::from(image.digest.to_string()),
-        );
+        hashed.insert(image.slot.field().to_owned(), Value::from(image.digest.to_string()));
     }
     canon::digest(&Value::Object(hashed))
 }

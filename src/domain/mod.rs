@@ -19,6 +19,8 @@ pub mod event;
 pub mod ledger;
 pub mod rules;
 pub mod seen;
+pub mod standards;
+mod draft;
 pub mod manifest;
 pub mod catalog;
 pub mod plan;

@@ -53,11 +53,7 @@ impl RepoPath {
     /// The folder that holds this path; the root's is the root.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(
-            self.0
-                .rsplit_once('/')
-                .map_or(String::new(), |(folder, _)| folder.to_owned()),
-        )
+        Self(self.0.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()))
     }
 
     /// The last name, empty for the root.

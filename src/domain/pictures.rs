@@ -46,10 +46,7 @@ pub fn fact<T: Tree>(
             "convert the picture; its name does not matter, its bytes do",
         )));
     };
-    let fact = Fact {
-        digest: Digest::of(&bytes),
-        format,
-    };
+    let fact = Fact { digest: Digest::of(&bytes), format };
     known.insert(blob, fact);
     Ok(Ok((resolved.path.clone(), blob, fact)))
 }

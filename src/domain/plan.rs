@@ -64,10 +64,7 @@ pub enum Scope {
 pub fn in_scope(scope: Scope, snapshot: &Snapshot, ledger: &Ledger) -> BTreeSet<ItemKey> {
     let wanted = snapshot.items.keys();
     match scope {
-        Scope::New => wanted
-            .filter(|key| !ledger.rows.contains_key(key))
-            .cloned()
-            .collect(),
+        Scope::New => wanted.filter(|key| !ledger.rows.contains_key(key)).cloned().collect(),
         Scope::All => wanted.chain(ledger.rows.keys()).cloned().collect(),
     }
 }
@@ -152,9 +149,7 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
             return Some(Hold::Unobserved { why: why.clone() });
         }
         (Reason::Unobserved, _) => {
-            return Some(Hold::Unobserved {
-                why: "nobody looked".to_owned(),
-            });
+            return Some(Hold::Unobserved { why: "nobody looked".to_owned() });
         }
         (Reason::Drifted | Reason::Missing, _) if !edited && !policy.correct_drift => {
             return Some(Hold::DriftReported);
@@ -182,9 +177,7 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
     let rejection = case.ledger.rejections.get(&item.key)?;
     let still_stands = rejection.circumstances == circumstances(&item.digest, &policy.setting)
         && policy.now.duration_since(rejection.at) < REJECTED_AGAIN_AFTER;
-    (still_stands && !policy.retry_rejected).then(|| Hold::Rejected {
-        why: rejection.why.clone(),
-    })
+    (still_stands && !policy.retry_rejected).then(|| Hold::Rejected { why: rejection.why.clone() })
 }
 
 /// Whether the last corrections of this file came too close to each other. It
@@ -221,13 +214,7 @@ pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) 
             object_id: seen_id.or_else(|| recorded.and_then(|row| row.object_id.clone())),
             key,
         };
-        let case = Case {
-            change: &change,
-            recorded,
-            look,
-            ledger,
-            snapshot,
-        };
+        let case = Case { change: &change, recorded, look, ledger, snapshot };
         match hold(&case, policy) {
             Some(why) => plan.held.push(Held { change, why }),
             None => plan.changes.push(change),
@@ -260,40 +247,26 @@ pub fn deletes_allowed(recorded: usize) -> usize {
 /// or none: which of them are right, a person must say.
 #[must_use]
 pub fn check(plan: Plan, limits: &Limits) -> Plan {
-    let count = |action| {
-        plan.changes
-            .iter()
-            .filter(|change| change.action == action)
-            .count()
-    };
+    let count = |action| plan.changes.iter().filter(|change| change.action == action).count();
     let deletes = count(Action::Delete);
     let updates = count(Action::Update);
     let allowed_updates = limits.updates.unwrap_or(usize::MAX);
     let verdict = |change: &Change| match change.action {
         Action::Delete if limits.empty_source => Some(Hold::EmptySource),
-        Action::Delete if deletes > limits.deletes => Some(Hold::DeleteGuard {
-            wanted: deletes,
-            allowed: limits.deletes,
-        }),
-        Action::Update if updates > allowed_updates => Some(Hold::UpdateGuard {
-            wanted: updates,
-            allowed: allowed_updates,
-        }),
+        Action::Delete if deletes > limits.deletes => {
+            Some(Hold::DeleteGuard { wanted: deletes, allowed: limits.deletes })
+        }
+        Action::Update if updates > allowed_updates => {
+            Some(Hold::UpdateGuard { wanted: updates, allowed: allowed_updates })
+        }
         Action::Create | Action::Update if limits.generation == Some(Generation::Legacy) => {
-            let fields = change
-                .wanted
-                .as_ref()
-                .map(|item| item.not_on_legacy.clone())
-                .unwrap_or_default();
+            let fields =
+                change.wanted.as_ref().map(|item| item.not_on_legacy.clone()).unwrap_or_default();
             (!fields.is_empty()).then_some(Hold::NotOnLegacy { fields })
         }
         _ => None,
     };
-    let mut checked = Plan {
-        changes: Vec::new(),
-        held: plan.held,
-        unchanged: plan.unchanged,
-    };
+    let mut checked = Plan { changes: Vec::new(), held: plan.held, unchanged: plan.unchanged };
     for change in plan.changes {
         match verdict(&change) {
             Some(why) => checked.held.push(Held { change, why }),

@@ -26,10 +26,7 @@ pub fn platform_types() -> impl Iterator<Item = &'static str> {
 /// Whether items of a platform type carry versions; none if the platform has
 /// no such type.
 pub fn is_versioned(platform_type: &str) -> Option<bool> {
-    PLATFORM_TYPES
-        .iter()
-        .find(|(name, _)| *name == platform_type)
-        .map(|(_, versioned)| *versioned)
+    PLATFORM_TYPES.iter().find(|(name, _)| *name == platform_type).map(|(_, versioned)| *versioned)
 }
 
 /// The top-level fields of the legacy model (`marketplace-api.md` §7.2), less

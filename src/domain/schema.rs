@@ -66,22 +66,10 @@ pub struct Schemas {
 const MANIFEST: &str = include_str!("schemas/manifest.schema.json");
 const SIDECAR: &str = include_str!("schemas/sidecar.schema.json");
 const RESOURCES: [(&str, &str); 10] = [
-    (
-        "application",
-        include_str!("schemas/resources/application.schema.json"),
-    ),
-    (
-        "custom-resource",
-        include_str!("schemas/resources/custom-resource.schema.json"),
-    ),
-    (
-        "example",
-        include_str!("schemas/resources/example.schema.json"),
-    ),
-    (
-        "extension",
-        include_str!("schemas/resources/extension.schema.json"),
-    ),
+    ("application", include_str!("schemas/resources/application.schema.json")),
+    ("custom-resource", include_str!("schemas/resources/custom-resource.schema.json")),
+    ("example", include_str!("schemas/resources/example.schema.json")),
+    ("extension", include_str!("schemas/resources/extension.schema.json")),
     (
         "infrastructure-component",
         include_str!("schemas/resources/infrastructure-component.schema.json"),
@@ -90,19 +78,10 @@ const RESOURCES: [(&str, &str); 10] = [
         "infrastructure-component-runtime",
         include_str!("schemas/resources/infrastructure-component-runtime.schema.json"),
     ),
-    (
-        "plugin",
-        include_str!("schemas/resources/plugin.schema.json"),
-    ),
+    ("plugin", include_str!("schemas/resources/plugin.schema.json")),
     ("proxy", include_str!("schemas/resources/proxy.schema.json")),
-    (
-        "sidecar",
-        include_str!("schemas/sidecar.resources.schema.json"),
-    ),
-    (
-        "template",
-        include_str!("schemas/resources/template.schema.json"),
-    ),
+    ("sidecar", include_str!("schemas/sidecar.resources.schema.json")),
+    ("template", include_str!("schemas/resources/template.schema.json")),
 ];
 
 impl Schemas {
@@ -117,9 +96,7 @@ impl Schemas {
                 .should_validate_formats(true)
                 .with_pattern_options(patterns())
                 .offline();
-            options.build(&schema).map_err(|error| SchemaError {
-                why: error.to_string(),
-            })
+            options.build(&schema).map_err(|error| SchemaError { why: error.to_string() })
         };
         let manifest = embedded(MANIFEST)?;
         let sidecar = embedded(SIDECAR)?;
@@ -129,19 +106,11 @@ impl Schemas {
         }
         let mut extra = Vec::new();
         for (item_type, text) in added {
-            hasher
-                .update(item_type.to_string().as_bytes())
-                .update(text.as_bytes());
+            hasher.update(item_type.to_string().as_bytes()).update(text.as_bytes());
             extra.push((item_type.clone(), compile_alone(text)?));
         }
         let fingerprint = Digest::from(*hasher.finalize().as_bytes());
-        Ok(Self {
-            manifest,
-            sidecar,
-            resources,
-            added: extra,
-            fingerprint,
-        })
+        Ok(Self { manifest, sidecar, resources, added: extra, fingerprint })
     }
 
     /// Changes when any of these schemas changes.
@@ -178,9 +147,8 @@ impl Schemas {
 
 /// Parses the text of a schema.
 pub fn parse(text: &str) -> Result<Value, SchemaError> {
-    serde_json::from_str(text).map_err(|error| SchemaError {
-        why: format!("it is not valid JSON: {error}"),
-    })
+    serde_json::from_str(text)
+        .map_err(|error| SchemaError { why: format!("it is not valid JSON: {error}") })
 }
 
 /// Compiles a schema whose own address is `base`. It may refer to the `files`
@@ -196,9 +164,7 @@ pub fn compile(
         .with_base_uri(base)
         .with_retriever(Files(files))
         .build(schema)
-        .map_err(|error| SchemaError {
-            why: error.to_string(),
-        })
+        .map_err(|error| SchemaError { why: error.to_string() })
 }
 
 /// Compiles a schema that refers to no other file.
@@ -277,11 +243,7 @@ impl Retrieve for Files {
         &self,
         uri: &Uri<String>,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let name = decoded(
-            uri.as_str()
-                .strip_prefix(COMMIT_BASE)
-                .unwrap_or(uri.as_str()),
-        );
+        let name = decoded(uri.as_str().strip_prefix(COMMIT_BASE).unwrap_or(uri.as_str()));
         self.0.get(&address(&name)).cloned().ok_or_else(|| {
             format!("it refers to {name}, which is no file of this commit; nothing is fetched")
                 .into()
@@ -347,10 +309,7 @@ fn describe(error: &ValidationError<'_>, prefix: &str, found: &mut Vec<Violation
                     .map(|similar| format!("did you mean `{similar}`?")),
                 _ => None,
             };
-            found.push(Violation {
-                hint,
-                ..violation(message, expected)
-            });
+            found.push(Violation { hint, ..violation(message, expected) });
         }
     }
 }
@@ -364,10 +323,7 @@ fn closest<'a>(
     context
         .iter()
         .filter_map(|errors| {
-            errors
-                .iter()
-                .max_by_key(|error| depth(error))
-                .map(|error| (errors.len(), error))
+            errors.iter().max_by_key(|error| depth(error)).map(|error| (errors.len(), error))
         })
         .filter(|(_, error)| depth(error) > 0 || context.len() == 1)
         .min_by_key(|(count, _)| *count)
@@ -380,67 +336,45 @@ fn words(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> (String, Op
         K::Type { kind } => {
             let expected = match kind {
                 TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(many) => many
-                    .iter()
-                    .map(|one| one.to_string())
-                    .collect::<Vec<_>>()
-                    .join(" or "),
+                TypeKind::Multiple(many) => {
+                    many.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or ")
+                }
             };
             ("the value has the wrong type".to_owned(), Some(expected))
         }
         K::Enum { options } => {
-            let options: Vec<String> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(shown)
-                .collect();
-            (
-                "the value is not one of those allowed".to_owned(),
-                Some(cut(&options.join(", "))),
-            )
+            let options: Vec<String> =
+                options.as_array().into_iter().flatten().map(shown).collect();
+            ("the value is not one of those allowed".to_owned(), Some(cut(&options.join(", "))))
         }
-        K::Constant { expected_value } => (
-            "the value is not the one required".to_owned(),
-            Some(shown(expected_value)),
-        ),
+        K::Constant { expected_value } => {
+            ("the value is not the one required".to_owned(), Some(shown(expected_value)))
+        }
         K::Pattern { pattern } => (
             "the text has the wrong form".to_owned(),
             Some(format!("text that matches {}", cut(pattern))),
         ),
         K::Format { format } => (format!("the text is no {format}"), Some(format.clone())),
-        K::MinLength { limit } => (
-            "the text is too short".to_owned(),
-            Some(format!("at least {limit} characters")),
-        ),
-        K::MaxLength { limit } => (
-            "the text is too long".to_owned(),
-            Some(format!("at most {limit} characters")),
-        ),
-        K::MinItems { limit } => (
-            "too few elements".to_owned(),
-            Some(format!("at least {limit}")),
-        ),
-        K::MaxItems { limit } => (
-            "too many elements".to_owned(),
-            Some(format!("at most {limit}")),
-        ),
-        K::MinProperties { limit } => (
-            "too few members".to_owned(),
-            Some(format!("at least {limit}")),
-        ),
-        K::MaxProperties { limit } => (
-            "too many members".to_owned(),
-            Some(format!("at most {limit}")),
-        ),
-        K::Minimum { limit } => (
-            "the number is too small".to_owned(),
-            Some(format!("at least {limit}")),
-        ),
-        K::Maximum { limit } => (
-            "the number is too large".to_owned(),
-            Some(format!("at most {limit}")),
-        ),
+        K::MinLength { limit } => {
+            ("the text is too short".to_owned(), Some(format!("at least {limit} characters")))
+        }
+        K::MaxLength { limit } => {
+            ("the text is too long".to_owned(), Some(format!("at most {limit} characters")))
+        }
+        K::MinItems { limit } => ("too few elements".to_owned(), Some(format!("at least {limit}"))),
+        K::MaxItems { limit } => ("too many elements".to_owned(), Some(format!("at most {limit}"))),
+        K::MinProperties { limit } => {
+            ("too few members".to_owned(), Some(format!("at least {limit}")))
+        }
+        K::MaxProperties { limit } => {
+            ("too many members".to_owned(), Some(format!("at most {limit}")))
+        }
+        K::Minimum { limit } => {
+            ("the number is too small".to_owned(), Some(format!("at least {limit}")))
+        }
+        K::Maximum { limit } => {
+            ("the number is too large".to_owned(), Some(format!("at most {limit}")))
+        }
         K::FalseSchema => ("nothing may stand here".to_owned(), None),
         _ => (cut(&error.masked_with("the value").to_string()), None),
     }
@@ -456,9 +390,7 @@ fn shown(value: &Value) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let clean = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut short: String = clean.clone().take(FOUND_LENGTH).collect();
     if clean.count() > FOUND_LENGTH {
         short.push('…');

@@ -52,10 +52,7 @@ pub fn gather<T: Tree>(
             continue;
         }
         if texts.len() >= MAX_SCHEMA_FILES {
-            return refuse(
-                format!("it leads to more than {MAX_SCHEMA_FILES} files"),
-                rests_on,
-            );
+            return refuse(format!("it leads to more than {MAX_SCHEMA_FILES} files"), rests_on);
         }
         let resolved = tree.resolve(&path)?;
         rests_on.extend(resolved.rests_on());
@@ -69,23 +66,15 @@ pub fn gather<T: Tree>(
             Ok(schema) => schema,
             Err(error) => return refuse(format!("{path}: {error}"), rests_on),
         };
-        let references = schema::references(&schema)
-            .into_iter()
-            .filter(|target| !target.contains("://"));
+        let references =
+            schema::references(&schema).into_iter().filter(|target| !target.contains("://"));
         open.extend(references.map(|target| (path.parent(), schema::decoded(&target))));
         texts.push((path, schema));
     }
-    let mut texts = texts
-        .into_iter()
-        .map(|(path, schema)| (schema::address(path.as_str()), schema));
+    let mut texts =
+        texts.into_iter().map(|(path, schema)| (schema::address(path.as_str()), schema));
     let Some((base, root)) = texts.next() else {
         return Ok(Err(("it is empty".to_owned(), rests_on)));
     };
-    Ok(Ok(SchemaFiles {
-        base,
-        root,
-        others: texts.collect(),
-        cache_key,
-        rests_on,
-    }))
+    Ok(Ok(SchemaFiles { base, root, others: texts.collect(), cache_key, rests_on }))
 }

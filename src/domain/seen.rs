@@ -43,10 +43,7 @@ pub struct Seen {
 impl Seen {
     /// An empty cache for readings under `fingerprint`.
     pub fn empty(fingerprint: Digest) -> Self {
-        Self {
-            fingerprint: Some(fingerprint),
-            ..Self::default()
-        }
+        Self { fingerprint: Some(fingerprint), ..Self::default() }
     }
 
     /// The readings, by path.
@@ -80,18 +77,11 @@ impl Seen {
     /// Sets what became of a file.
     pub fn insert(&mut self, path: RepoPath, reading: Reading) {
         self.remove(&path);
-        if reading
-            .rests_on
-            .iter()
-            .any(|(_, blob)| *blob == Some(LACKING))
-        {
+        if reading.rests_on.iter().any(|(_, blob)| *blob == Some(LACKING)) {
             self.lacking.insert(path.clone());
         }
         for (named, _) in &reading.rests_on {
-            self.named_by
-                .entry(named.clone())
-                .or_default()
-                .insert(path.clone());
+            self.named_by.entry(named.clone()).or_default().insert(path.clone());
         }
         self.files.insert(path, reading);
     }
@@ -118,10 +108,8 @@ impl Seen {
         let mut again: BTreeMap<RepoPath, BlobId> = BTreeMap::new();
         let mut gone: BTreeSet<RepoPath> = BTreeSet::new();
         for entry in &changes.present {
-            let known = self
-                .files
-                .get(&entry.path)
-                .is_some_and(|reading| reading.blob == entry.blob);
+            let known =
+                self.files.get(&entry.path).is_some_and(|reading| reading.blob == entry.blob);
             if !known {
                 again.insert(entry.path.clone(), entry.blob);
             }
@@ -129,12 +117,7 @@ impl Seen {
         if changes.complete {
             let present: BTreeSet<&RepoPath> =
                 changes.present.iter().map(|entry| &entry.path).collect();
-            gone.extend(
-                self.files
-                    .keys()
-                    .filter(|path| !present.contains(path))
-                    .cloned(),
-            );
+            gone.extend(self.files.keys().filter(|path| !present.contains(path)).cloned());
         }
         for path in &changes.touched {
             if self.files.contains_key(path) {
@@ -144,14 +127,8 @@ impl Seen {
         // A complete listing does not say which of its paths differ; the
         // catalogue looks at those that are named.
         let listed = changes.present.iter().filter(|_| !changes.complete);
-        let moved = changes
-            .touched
-            .iter()
-            .chain(listed.map(|entry| &entry.path));
-        for file in moved
-            .flat_map(|path| self.named_within(path))
-            .chain(&self.lacking)
-        {
+        let moved = changes.touched.iter().chain(listed.map(|entry| &entry.path));
+        for file in moved.flat_map(|path| self.named_within(path)).chain(&self.lacking) {
             if let Some(reading) = self.files.get(file) {
                 again.entry(file.clone()).or_insert(reading.blob);
             }

@@ -80,9 +80,7 @@ impl Status {
                 path: Some(row.path.clone()),
                 commit: row.commit.clone(),
                 at: row.at,
-                last: LastResult::Done {
-                    verb: Verb::Adopted,
-                },
+                last: LastResult::Done { verb: Verb::Adopted },
             };
             items.insert(key.clone(), status);
         }
@@ -106,8 +104,6 @@ impl Status {
 
     /// Whether every last try went.
     pub fn is_good(&self) -> bool {
-        self.items
-            .values()
-            .all(|item| matches!(item.last, LastResult::Done { .. }))
+        self.items.values().all(|item| matches!(item.last, LastResult::Done { .. }))
     }
 }

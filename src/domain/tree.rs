@@ -144,10 +144,7 @@ pub struct Unusable {
 impl Unusable {
     /// The reason in two clauses.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Self { message: message.into(), hint: hint.into() }
     }
 }
 
@@ -174,10 +171,9 @@ pub fn opened<T: Tree>(
             }
             Ok(Ok(bytes))
         }
-        Target::Missing => unusable(
-            "no such file in this commit",
-            "commit the file, or correct the path",
-        ),
+        Target::Missing => {
+            unusable("no such file in this commit", "commit the file, or correct the path")
+        }
         Target::Folder => unusable("this is a folder", "name a file"),
         Target::Outside => unusable(
             "a symbolic link leads out of the checkout",

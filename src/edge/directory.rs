@@ -108,9 +108,7 @@ impl Directory {
     /// The directory at this path, which is checked to be one.
     pub fn open(root: &Path) -> Result<Self, DirectoryError> {
         Root::open(root)?;
-        Ok(Self {
-            root: root.to_owned(),
-        })
+        Ok(Self { root: root.to_owned() })
     }
 
     /// The candidates below `source` (a path from the root), read until two
@@ -139,10 +137,7 @@ impl Directory {
                 Err(error) => return Err(error),
             }
         }
-        Err(DirectoryError::Changing {
-            path: changing,
-            readings: MAX_READINGS,
-        })
+        Err(DirectoryError::Changing { path: changing, readings: MAX_READINGS })
     }
 }
 
@@ -220,9 +215,7 @@ impl DirectoryTree {
             return Ok(known.clone());
         }
         if self.nodes.len() >= MAX_ENTRIES {
-            return Err(DirectoryError::TooManyEntries {
-                path: self.source.clone(),
-            });
+            return Err(DirectoryError::TooManyEntries { path: self.source.clone() });
         }
         let node = node_at(&self.root, path)?;
         self.nodes.insert(path.clone(), node.clone());
@@ -245,9 +238,7 @@ impl Tree for DirectoryTree {
         let bytes = self.root.read(path, MAX_BYTES)?;
         bytes
             .filter(|bytes| blob_id(&[bytes]) == blob)
-            .ok_or_else(|| DirectoryError::Changed {
-                path: path.to_string(),
-            })
+            .ok_or_else(|| DirectoryError::Changed { path: path.to_string() })
     }
 }
 
@@ -258,34 +249,17 @@ fn node_at(root: &Root, path: &RepoPath) -> Result<Node, DirectoryError> {
         Stat::Special => Node::Special,
         Stat::Link { text } => {
             let blob = blob_id(&[b"link\0", &text]);
-            let text = String::from_utf8(text)
-                .ok()
-                .filter(|text| text.len() <= MAX_PATH_BYTES);
+            let text = String::from_utf8(text).ok().filter(|text| text.len() <= MAX_PATH_BYTES);
             Node::Link { blob, text }
         }
-        Stat::File {
-            size,
-            time: (seconds, nanos),
-        } if size > MAX_BYTES => {
-            let numbers = [
-                size.to_be_bytes(),
-                seconds.to_be_bytes(),
-                nanos.to_be_bytes(),
-            ];
-            Node::File {
-                blob: blob_id(&[b"large\0", numbers.as_flattened()]),
-                size,
-            }
+        Stat::File { size, time: (seconds, nanos) } if size > MAX_BYTES => {
+            let numbers = [size.to_be_bytes(), seconds.to_be_bytes(), nanos.to_be_bytes()];
+            Node::File { blob: blob_id(&[b"large\0", numbers.as_flattened()]), size }
         }
         Stat::File { .. } => {
             let bytes = root.read(path, MAX_BYTES)?;
-            let bytes = bytes.ok_or_else(|| DirectoryError::Changed {
-                path: path.to_string(),
-            })?;
-            Node::File {
-                blob: blob_id(&[&bytes]),
-                size: bytes.len() as u64,
-            }
+            let bytes = bytes.ok_or_else(|| DirectoryError::Changed { path: path.to_string() })?;
+            Node::File { blob: blob_id(&[&bytes]), size: bytes.len() as u64 }
         }
     })
 }

@@ -225,14 +225,11 @@ impl Checkout {
     /// upwards stops at the border of the file system.
     pub fn discover(path: &Path) -> Result<Option<(Self, RepoPath)>, GitError> {
         prepare()?;
-        let at = path.canonicalize().map_err(|source| GitError::Source {
-            path: path.to_owned(),
-            source,
-        })?;
+        let at = path
+            .canonicalize()
+            .map_err(|source| GitError::Source { path: path.to_owned(), source })?;
         if !at.is_dir() {
-            return Err(GitError::NotADirectory {
-                path: path.to_owned(),
-            });
+            return Err(GitError::NotADirectory { path: path.to_owned() });
         }
         let none: [&OsStr; 0] = [];
         let repo = match Repository::open_ext(&at, RepositoryOpenFlags::empty(), none) {
@@ -252,19 +249,14 @@ impl Checkout {
             ErrorCode::UnbornBranch => GitError::Unborn,
             _ => GitError::read("HEAD")(error),
         })?;
-        let commit = head
-            .peel_to_commit()
-            .map_err(GitError::read("the commit at HEAD"))?;
+        let commit = head.peel_to_commit().map_err(GitError::read("the commit at HEAD"))?;
         Ok(CommitId(commit.id().to_string()))
     }
 
     /// The commit that a person calls `text`: a branch, a tag (also an
     /// annotated one), an abbreviated id, `HEAD~2`.
     pub fn resolve_revision(&self, text: &str) -> Result<CommitId, GitError> {
-        let unknown = |source| GitError::UnknownRevision {
-            text: text.to_owned(),
-            source,
-        };
+        let unknown = |source| GitError::UnknownRevision { text: text.to_owned(), source };
         if text.contains('\0') {
             return Err(unknown(git2::Error::from_str("the name holds a NUL")));
         }
@@ -319,12 +311,9 @@ impl Checkout {
 fn prepare() -> Result<(), GitError> {
     static DONE: OnceLock<Result<(), String>> = OnceLock::new();
     let set = || -> Result<(), git2::Error> {
-        for level in [
-            ConfigLevel::ProgramData,
-            ConfigLevel::System,
-            ConfigLevel::Global,
-            ConfigLevel::XDG,
-        ] {
+        for level in
+            [ConfigLevel::ProgramData, ConfigLevel::System, ConfigLevel::Global, ConfigLevel::XDG]
+        {
             // SAFETY: the options are plain globals of libgit2 that must not
             // be written while another thread reads them. `OnceLock` lets one
             // thread in, and every repository is opened after it.
@@ -381,15 +370,11 @@ fn source_path(repo: &Repository, at: &Path) -> Result<RepoPath, GitError> {
     {
         return Ok(RepoPath::root());
     }
-    let outside = || GitError::OutsideWorkTree {
-        path: at.to_owned(),
-        work_dir: work_dir.to_owned(),
-    };
+    let outside =
+        || GitError::OutsideWorkTree { path: at.to_owned(), work_dir: work_dir.to_owned() };
     let root = work_dir.canonicalize().map_err(|_| outside())?;
     let relative = at.strip_prefix(root).map_err(|_| outside())?;
-    let text = relative.to_str().ok_or_else(|| GitError::NotUtf8 {
-        path: at.to_owned(),
-    })?;
+    let text = relative.to_str().ok_or_else(|| GitError::NotUtf8 { path: at.to_owned() })?;
     RepoPath::new(text).map_err(|_| outside())
 }
 
@@ -397,9 +382,7 @@ fn find_commit<'repo>(
     repo: &'repo Repository,
     commit: &CommitId,
 ) -> Result<git2::Commit<'repo>, GitError> {
-    let missing = || GitError::NoCommit {
-        commit: commit.clone(),
-    };
+    let missing = || GitError::NoCommit { commit: commit.clone() };
     let oid = Oid::from_str(&commit.0).map_err(|_| missing())?;
     repo.find_commit(oid).map_err(|error| match error.code() {
         ErrorCode::NotFound => missing(),

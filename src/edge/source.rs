@@ -34,10 +34,7 @@ pub struct Source {
 }
 
 enum Place {
-    Checkout {
-        checkout: Checkout,
-        revision: Option<String>,
-    },
+    Checkout { checkout: Checkout, revision: Option<String> },
     Directory(Directory),
 }
 
@@ -129,23 +126,14 @@ impl Source {
         let (place, base) = match found {
             Some((checkout, base)) if options.working_tree => {
                 let Some(work_dir) = checkout.work_dir() else {
-                    return Err(SourceError::NoWorkTree {
-                        path: options.location.clone(),
-                    });
+                    return Err(SourceError::NoWorkTree { path: options.location.clone() });
                 };
                 (Place::Directory(Directory::open(work_dir)?), base)
             }
-            Some((checkout, base)) => (
-                Place::Checkout {
-                    checkout,
-                    revision: options.revision.clone(),
-                },
-                base,
-            ),
-            None => (
-                Place::Directory(Directory::open(&options.location)?),
-                RepoPath::root(),
-            ),
+            Some((checkout, base)) => {
+                (Place::Checkout { checkout, revision: options.revision.clone() }, base)
+            }
+            None => (Place::Directory(Directory::open(&options.location)?), RepoPath::root()),
         };
         if let (Place::Directory(_), Some(revision)) = (&place, &options.revision) {
             return Err(SourceError::NoRevisions {
@@ -155,19 +143,12 @@ impl Source {
         }
         let path = match &options.path {
             Some(path) if !path.is_within(&base) => {
-                return Err(SourceError::Path {
-                    path: path.clone(),
-                    base,
-                });
+                return Err(SourceError::Path { path: path.clone(), base });
             }
             Some(path) => path.clone(),
             None => base,
         };
-        Ok(Self {
-            place,
-            path,
-            excludes: options.excludes.clone(),
-        })
+        Ok(Self { place, path, excludes: options.excludes.clone() })
     }
 
     /// The folder that is read, from the root of the checkout.
@@ -183,14 +164,10 @@ impl Source {
     /// What stands at the head.
     pub fn head(&self) -> Result<Head, SourceError> {
         match &self.place {
-            Place::Checkout {
-                checkout,
-                revision: Some(revision),
-            } => Ok(Head::Commit(checkout.resolve_revision(revision)?)),
-            Place::Checkout {
-                checkout,
-                revision: None,
-            } => Ok(Head::Commit(checkout.head()?)),
+            Place::Checkout { checkout, revision: Some(revision) } => {
+                Ok(Head::Commit(checkout.resolve_revision(revision)?))
+            }
+            Place::Checkout { checkout, revision: None } => Ok(Head::Commit(checkout.head()?)),
             Place::Directory(_) => Ok(Head::Directory),
         }
     }
@@ -204,19 +181,13 @@ impl Source {
                     .map_err(SourceError::Filter)?;
                 let named: BTreeSet<RepoPath> = seen.named().cloned().collect();
                 let changes = tree.changes(&filter, seen.commit.as_ref(), &named)?;
-                Ok(Reading {
-                    tree: SourceTree::Commit(Box::new(tree)),
-                    changes,
-                })
+                Ok(Reading { tree: SourceTree::Commit(Box::new(tree)), changes })
             }
             (Place::Checkout { .. }, Head::Directory) => Err(SourceError::Changed),
             (Place::Directory(directory), _) => {
                 let tree = directory.read(&self.path, &self.excludes)?;
                 let changes = tree.changes().clone();
-                Ok(Reading {
-                    tree: SourceTree::Directory(Box::new(tree)),
-                    changes,
-                })
+                Ok(Reading { tree: SourceTree::Directory(Box::new(tree)), changes })
             }
         }
     }
@@ -235,11 +206,7 @@ impl Source {
     /// A tracked item file whose edits are not committed, if one is found at
     /// once. A source that cannot be read is for [`Source::read`] to report.
     pub fn uncommitted(&self) -> Result<Option<RepoPath>, SourceError> {
-        let Place::Checkout {
-            checkout,
-            revision: None,
-        } = &self.place
-        else {
+        let Place::Checkout { checkout, revision: None } = &self.place else {
             return Ok(None);
         };
         let mut tree = checkout.tree(&checkout.head()?)?;

@@ -39,9 +39,7 @@ pub struct InvalidLevel {
 
 /// Starts logging to stderr. Once per process; a second call changes nothing.
 pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<(), InvalidLevel> {
-    let filter = EnvFilter::try_new(level).map_err(|_| InvalidLevel {
-        level: level.to_owned(),
-    })?;
+    let filter = EnvFilter::try_new(level).map_err(|_| InvalidLevel { level: level.to_owned() })?;
     let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -62,11 +60,7 @@ pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<()
 /// tokens are never logged.
 pub fn log(event: &Event, company: &str) {
     match event {
-        Event::Loaded {
-            commit,
-            items,
-            problems,
-        } => {
+        Event::Loaded { commit, items, problems } => {
             info!(commit = commit.short(), items, problems, company, "Loaded");
         }
         Event::Found(problem) => found(problem),
@@ -95,47 +89,20 @@ pub fn notice(text: &str) {
 }
 
 fn found(problem: &Problem) {
-    let (line, column) = problem
-        .position
-        .map_or((None, None), |at| (Some(at.line), Some(at.column)));
-    let Problem {
-        path,
-        pointer,
-        message,
-        hint,
-        ..
-    } = problem;
+    let (line, column) =
+        problem.position.map_or((None, None), |at| (Some(at.line), Some(at.column)));
+    let Problem { path, pointer, message, hint, .. } = problem;
     let (pointer, hint) = (pointer.as_deref(), hint.as_deref());
     match problem.severity {
-        Severity::Error => error!(
-            path,
-            line,
-            column,
-            pointer,
-            problem = message,
-            hint,
-            "Invalid"
-        ),
-        Severity::Warning => warn!(
-            path,
-            line,
-            column,
-            pointer,
-            problem = message,
-            hint,
-            "Questionable"
-        ),
+        Severity::Error => error!(path, line, column, pointer, problem = message, hint, "Invalid"),
+        Severity::Warning => {
+            warn!(path, line, column, pointer, problem = message, hint, "Questionable")
+        }
     }
 }
 
 fn log_held(held: &Held, company: &str) {
-    let Change {
-        key,
-        action,
-        reason,
-        fields,
-        ..
-    } = &held.change;
+    let Change { key, action, reason, fields, .. } = &held.change;
     let (item_id, version) = (key.item_id.as_str(), &key.version);
     if held.why == Hold::DriftReported {
         warn!(item_id, %version, company, %reason, ?fields, "Drifted");

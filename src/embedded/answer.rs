@@ -25,20 +25,12 @@ pub(crate) struct Answer {
 impl Answer {
     /// 200 with a JSON body.
     pub(crate) fn ok(body: Value) -> Self {
-        Self {
-            status: StatusCode::OK,
-            headers: Vec::new(),
-            payload: Payload::Json(body),
-        }
+        Self { status: StatusCode::OK, headers: Vec::new(), payload: Payload::Json(body) }
     }
 
     /// 204.
     pub(crate) fn no_content() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            headers: Vec::new(),
-            payload: Payload::Empty,
-        }
+        Self { status: StatusCode::NO_CONTENT, headers: Vec::new(), payload: Payload::Empty }
     }
 
     /// A status with the error body of the API (`marketplace-api.md` §1.3).
@@ -49,11 +41,7 @@ impl Answer {
             "error": status.canonical_reason().unwrap_or("Error"),
             "message": message.into(),
         });
-        Self {
-            status,
-            headers: Vec::new(),
-            payload: Payload::Json(body),
-        }
+        Self { status, headers: Vec::new(), payload: Payload::Json(body) }
     }
 
     /// The same with one more header; a value that is none is left out.
@@ -68,10 +56,9 @@ impl Answer {
     pub(crate) fn body(&self) -> (Bytes, Option<String>) {
         match &self.payload {
             Payload::Empty => (Bytes::new(), None),
-            Payload::Json(value) => (
-                value.to_string().into(),
-                Some("application/json; charset=utf-8".to_owned()),
-            ),
+            Payload::Json(value) => {
+                (value.to_string().into(), Some("application/json; charset=utf-8".to_owned()))
+            }
             Payload::Bytes(bytes, content_type) => (bytes.clone(), Some(content_type.clone())),
         }
     }

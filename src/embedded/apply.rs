@@ -66,21 +66,15 @@ pub(crate) fn apply(
     if let Some(refused) = foreign_tenant(request, resources) {
         return (refused, Vec::new());
     }
-    let outcomes: Vec<_> = resources
-        .iter()
-        .map(|resource| one(state, request, resource))
-        .collect();
-    let failure = resources
-        .iter()
-        .zip(&outcomes)
-        .find_map(|(resource, outcome)| {
-            let errors = outcome.as_ref().err()?;
-            let message = errors
-                .first()
-                .and_then(|error| error["message"].as_str())
-                .unwrap_or("the item is invalid");
-            Some(format!("item {}: {message}", text(resource, "itemId")))
-        });
+    let outcomes: Vec<_> = resources.iter().map(|resource| one(state, request, resource)).collect();
+    let failure = resources.iter().zip(&outcomes).find_map(|(resource, outcome)| {
+        let errors = outcome.as_ref().err()?;
+        let message = errors
+            .first()
+            .and_then(|error| error["message"].as_str())
+            .unwrap_or("the item is invalid");
+        Some(format!("item {}: {message}", text(resource, "itemId")))
+    });
     let refused = failure.filter(|_| request.switches.partial_failure != PartialFailure::PerItem);
     if refused.is_some() && request.switches.partial_failure == PartialFailure::RefuseAll {
         for done in outcomes.into_iter().rev().flatten() {
@@ -89,16 +83,10 @@ pub(crate) fn apply(
                 None => drop(state.remove(&done.key)),
             }
         }
-        return (
-            Applied::Refused(422, refused.unwrap_or_default()),
-            Vec::new(),
-        );
+        return (Applied::Refused(422, refused.unwrap_or_default()), Vec::new());
     }
-    let records = outcomes
-        .iter()
-        .flatten()
-        .filter_map(|done| put_record(state, &done.key))
-        .collect();
+    let records =
+        outcomes.iter().flatten().filter_map(|done| put_record(state, &done.key)).collect();
     if let Some(message) = refused {
         return (Applied::Refused(422, message), records);
     }
@@ -111,20 +99,13 @@ pub(crate) fn apply(
     if request.switches.order == RowOrder::Reversed {
         rows.reverse();
     }
-    (
-        Applied::Rows(json!({ "done": all_done, "items": rows })),
-        records,
-    )
+    (Applied::Rows(json!({ "done": all_done, "items": rows })), records)
 }
 
 /// The journal's record of what is stored under a key.
 pub(crate) fn put_record(state: &State, key: &Key) -> Option<Record> {
     let stored = state.get(key)?.clone();
-    Some(Record::Put {
-        tenant: key.tenant.clone(),
-        item: key.item.clone(),
-        stored,
-    })
+    Some(Record::Put { tenant: key.tenant.clone(), item: key.item.clone(), stored })
 }
 
 /// The refusal of the whole request because of a foreign `tenantId`, if the
@@ -136,15 +117,9 @@ fn foreign_tenant(request: &Request<'_>, resources: &[Value]) -> Option<Applied>
         _ => return None,
     };
     let foreign = resources.iter().find(|resource| {
-        resource
-            .get("tenantId")
-            .is_some_and(|tenant| tenant.as_str() != Some(request.tenant))
+        resource.get("tenantId").is_some_and(|tenant| tenant.as_str() != Some(request.tenant))
     })?;
-    let message = format!(
-        "item {}: {}",
-        text(foreign, "itemId"),
-        tenant_message(request, foreign)
-    );
+    let message = format!("item {}: {}", text(foreign, "itemId"), tenant_message(request, foreign));
     Some(Applied::Refused(status, message))
 }
 
@@ -162,10 +137,8 @@ fn text<'a>(item: &'a Value, field: &str) -> &'a str {
 
 fn one(state: &mut State, request: &Request<'_>, resource: &Value) -> Result<Done, Vec<ItemError>> {
     let item_id = text(resource, "itemId");
-    let rejection = request
-        .rejections
-        .iter()
-        .find(|(who, _)| who.as_deref().is_none_or(|who| who == item_id));
+    let rejection =
+        request.rejections.iter().find(|(who, _)| who.as_deref().is_none_or(|who| who == item_id));
     if let Some((_, message)) = rejection {
         return Err(vec![plain_error(message.clone())]);
     }
@@ -222,12 +195,7 @@ fn check(request: &Request<'_>, resource: &Value) -> Result<Draft, Vec<ItemError
     if request.switches.written_defaults == WrittenDefaults::On {
         write_defaults(&mut item);
     }
-    Ok(Draft {
-        key,
-        item_type,
-        document: item,
-        legacy,
-    })
+    Ok(Draft { key, item_type, document: item, legacy })
 }
 
 /// The type, its rule on versions, and its `resources`.
@@ -239,16 +207,12 @@ fn check_type(
     let Some(item_type) = item.as_object().and_then(type_of) else {
         // A malformed type is reported by the envelope already.
         if item.get("itemTypeDefinitionRef").is_none() && item.get("type").is_none() {
-            errors.push(plain_error(
-                "the item must have itemTypeDefinitionRef or type",
-            ));
+            errors.push(plain_error("the item must have itemTypeDefinitionRef or type"));
         }
         return None;
     };
     let Some(known) = request.schemas.known_type(&item_type) else {
-        errors.push(plain_error(format!(
-            "item type definition '{item_type}' not found"
-        )));
+        errors.push(plain_error(format!("item type definition '{item_type}' not found")));
         return None;
     };
     if !known.versioned && item.get("version").is_some() {
@@ -256,10 +220,7 @@ fn check_type(
             "items of type '{item_type}' do not support versioning: remove version"
         )));
     }
-    if let Some(resources) = item
-        .get("resources")
-        .filter(|resources| resources.is_object())
-    {
+    if let Some(resources) = item.get("resources").filter(|resources| resources.is_object()) {
         errors.extend(known.check(resources));
     }
     Some(item_type)
@@ -282,20 +243,14 @@ fn key_of(request: &Request<'_>, item: &Map<String, Value>) -> Result<Key, Vec<I
         TenantMismatch::Accept => field(item.get("tenantId")),
         _ => request.tenant.to_owned(),
     };
-    Ok(Key {
-        tenant,
-        item: ItemKey { item_id, version },
-    })
+    Ok(Key { tenant, item: ItemKey { item_id, version } })
 }
 
 fn write_defaults(item: &mut Map<String, Value>) {
     if let Some(resources) = item.get_mut("resources") {
         default_protocols(resources);
         let services = resources.get_mut("services").and_then(Value::as_object_mut);
-        services
-            .into_iter()
-            .flat_map(Map::values_mut)
-            .for_each(default_protocols);
+        services.into_iter().flat_map(Map::values_mut).for_each(default_protocols);
     }
     let visibility = item.entry("visibility").or_insert_with(|| json!({}));
     if let Some(visibility) = visibility.as_object_mut() {
@@ -306,9 +261,7 @@ fn write_defaults(item: &mut Map<String, Value>) {
 }
 
 fn default_protocols(owner: &mut Value) {
-    let ports = owner
-        .get_mut("containerPorts")
-        .and_then(Value::as_array_mut);
+    let ports = owner.get_mut("containerPorts").and_then(Value::as_array_mut);
     for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
         port.entry("protocol").or_insert(json!("TCP"));
     }
@@ -317,12 +270,7 @@ fn default_protocols(owner: &mut Value) {
 /// The rules that need the state: what may change, and what becomes of the
 /// rest of a stored document.
 fn store(state: &mut State, request: &Request<'_>, draft: Draft) -> Result<Done, Vec<ItemError>> {
-    let Draft {
-        key,
-        item_type,
-        mut document,
-        legacy,
-    } = draft;
+    let Draft { key, item_type, mut document, legacy } = draft;
     let before = state.get(&key).cloned();
     if let Some(before) = &before {
         check_immutable(&key, before, &item_type, &document)?;
@@ -335,17 +283,9 @@ fn store(state: &mut State, request: &Request<'_>, draft: Draft) -> Result<Done,
         carry_over(request, before, &mut document);
     }
     document.retain(|_, value| !value.is_null());
-    document
-        .entry("releaseDate")
-        .or_insert_with(|| json!(request.now));
-    let id = before
-        .as_ref()
-        .map_or_else(new_id, |before| before.id.clone());
-    let stored = Stored {
-        id: id.clone(),
-        document,
-        legacy,
-    };
+    document.entry("releaseDate").or_insert_with(|| json!(request.now));
+    let id = before.as_ref().map_or_else(new_id, |before| before.id.clone());
+    let stored = Stored { id: id.clone(), document, legacy };
     let changed = before.as_ref().is_none_or(|before| {
         !same_object(&before.document, &stored.document)
             || !same_object(&before.legacy, &stored.legacy)
@@ -353,13 +293,7 @@ fn store(state: &mut State, request: &Request<'_>, draft: Draft) -> Result<Done,
     let inserted = before.is_none();
     let updated = !inserted && (changed || request.switches.reapply == Reapply::Updated);
     state.put(key.clone(), stored);
-    Ok(Done {
-        key,
-        id,
-        inserted,
-        updated,
-        before,
-    })
+    Ok(Done { key, id, inserted, updated, before })
 }
 
 /// §9.1: the type and the resources of a named version stay as they are; the
@@ -429,8 +363,7 @@ pub(crate) fn new_id() -> String {
 
 fn same_object(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
     a.len() == b.len()
-        && a.iter()
-            .all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
+        && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
 }
 
 /// Equality with numbers by value: the real server reads every number as a
@@ -454,10 +387,8 @@ fn answer_row(
     outcome: &Result<Done, Vec<ItemError>>,
 ) -> Value {
     let mut row = json!({ "itemId": text(resource, "itemId"), "name": text(resource, "name") });
-    let version = resource
-        .get("version")
-        .and_then(|version| version.get("name"))
-        .and_then(Value::as_str);
+    let version =
+        resource.get("version").and_then(|version| version.get("name")).and_then(Value::as_str);
     let errors: &[ItemError] = match outcome {
         Ok(done) => {
             let latest = state.latest(&done.key.tenant, &done.key.item.item_id) == Some(&done.key);
@@ -473,10 +404,7 @@ fn answer_row(
     row["updated"] = json!(outcome.as_ref().is_ok_and(|done| done.updated));
     row["errors"] = json!(errors);
     if request.model == Model::Legacy {
-        let old: Vec<_> = errors
-            .iter()
-            .filter_map(|error| error.get("ajvError"))
-            .collect();
+        let old: Vec<_> = errors.iter().filter_map(|error| error.get("ajvError")).collect();
         row["validationErrors"] = json!(old);
     } else if let Some(version) = version {
         row["version"] = json!(version);

@@ -82,11 +82,7 @@ impl Authority {
             }
             None => false,
         };
-        if valid {
-            Caller::SignedIn
-        } else {
-            Caller::Refused
-        }
+        if valid { Caller::SignedIn } else { Caller::Refused }
     }
 
     fn accepts(&self, token: &str, now: i64) -> bool {
@@ -106,11 +102,8 @@ impl Authority {
 
     fn issue(&self, client: &str, now: i64) -> Result<String, Answer> {
         let expires = now.saturating_add(i64::from(self.lifetime));
-        let claims = TokenClaims {
-            client: client.to_owned(),
-            expires,
-            nonce: Uuid::new_v4().to_string(),
-        };
+        let claims =
+            TokenClaims { client: client.to_owned(), expires, nonce: Uuid::new_v4().to_string() };
         let claims =
             serde_json::to_vec(&claims).map_err(|error| Answer::error(500, error.to_string()))?;
         let claims = URL_SAFE_NO_PAD.encode(claims);
@@ -126,10 +119,7 @@ impl Authority {
         used: &mut VecDeque<String>,
         now: i64,
     ) -> Answer {
-        match self
-            .client_of(headers, body, used, now)
-            .and_then(|client| self.issue(&client, now))
-        {
+        match self.client_of(headers, body, used, now).and_then(|client| self.issue(&client, now)) {
             Ok(token) => Answer::ok(json!({
                 "access_token": token,
                 "token_type": "Bearer",
@@ -147,10 +137,8 @@ impl Authority {
         used: &mut VecDeque<String>,
         now: i64,
     ) -> Result<String, Answer> {
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let content_type =
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !content_type.starts_with("application/x-www-form-urlencoded") {
             return Err(Answer::error(
                 415,
@@ -172,10 +160,7 @@ impl Authority {
             ));
         }
         if field("token_endpoint_auth_method") != "private_key_jwt" {
-            return Err(Answer::error(
-                400,
-                "token_endpoint_auth_method must be private_key_jwt",
-            ));
+            return Err(Answer::error(400, "token_endpoint_auth_method must be private_key_jwt"));
         }
         self.assertion(field("client_assertion"), field("client_id"), used, now)
     }
@@ -184,12 +169,10 @@ impl Authority {
     /// first colon.
     fn basic(&self, header: &str) -> Result<String, Answer> {
         let refused = || Answer::error(401, "Unauthorized");
-        let encoded = header
-            .split_once(' ')
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-        let pair = encoded
-            .and_then(|(_, text)| STANDARD.decode(text.trim()).ok())
-            .ok_or_else(refused)?;
+        let encoded =
+            header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        let pair =
+            encoded.and_then(|(_, text)| STANDARD.decode(text.trim()).ok()).ok_or_else(refused)?;
         let pair = String::from_utf8(pair).map_err(|_| refused())?;
         let (id, secret) = pair.split_once(':').ok_or_else(refused)?;
         let (id, secret) = (form_decode(id), SecretString::from(form_decode(secret)));
@@ -201,11 +184,7 @@ impl Authority {
         // Hashes are compared, so the time says nothing about the secret.
         let hash = |secret: &SecretString| blake3::hash(secret.expose_secret().as_bytes());
         let right = known.is_some_and(|known| hash(known) == hash(&secret));
-        if right || (self.clients.is_empty() && !id.is_empty()) {
-            Ok(id)
-        } else {
-            Err(refused())
-        }
+        if right || (self.clients.is_empty() && !id.is_empty()) { Ok(id) } else { Err(refused()) }
     }
 
     /// §6.2: RS256, `iss` = `sub` = the client id, the audience a string, not

@@ -50,10 +50,7 @@ pub(crate) struct CutListener {
 
 impl CutListener {
     pub(crate) fn new(listener: TcpListener) -> Self {
-        Self {
-            listener,
-            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-        }
+        Self { listener, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 }
 
@@ -69,14 +66,7 @@ impl Listener for CutListener {
         // A test server on loopback must not wait to fill a packet; if the
         // option cannot be set, it is only slower.
         drop(stream.set_nodelay(true));
-        (
-            Connection {
-                stream,
-                switch: CutSwitch::default(),
-                _permit: permit,
-            },
-            address,
-        )
+        (Connection { stream, switch: CutSwitch::default(), _permit: permit }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -22,10 +22,7 @@ pub(crate) fn answer(handle: &Handle, call: &Call, body: &[u8]) -> Answer {
             Ok(())
         }
         Call::ControlPut { tenant } => put(handle, tenant, body),
-        Call::ControlDelete {
-            tenant,
-            item: Some(item),
-        } => match handle.remove(tenant, item) {
+        Call::ControlDelete { tenant, item: Some(item) } => match handle.remove(tenant, item) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Answer::error(404, "item not found")),
             Err(error) => Err(Answer::error(500, error.to_string())),
@@ -44,10 +41,7 @@ fn add_faults(handle: &Handle, body: &[u8]) -> Result<(), Answer> {
     if faults.into_iter().all(|fault| handle.fail(fault)) {
         Ok(())
     } else {
-        Err(Answer::error(
-            409,
-            "there are too many faults: clear them first",
-        ))
+        Err(Answer::error(409, "there are too many faults: clear them first"))
     }
 }
 

@@ -132,13 +132,7 @@ pub struct Fault {
 impl Fault {
     /// The fault on every call of a route.
     pub fn always(route: Route, kind: FaultKind) -> Self {
-        Self {
-            route: Some(route),
-            item: None,
-            skip: 0,
-            times: None,
-            kind,
-        }
+        Self { route: Some(route), item: None, skip: 0, times: None, kind }
     }
 
     /// The fault on the next call of a route.
@@ -171,13 +165,7 @@ impl Fault {
 impl FaultKind {
     /// A bare status with the API's error body.
     pub fn status(code: u16) -> Self {
-        Self::Status {
-            code,
-            body: None,
-            content_type: None,
-            retry_after: None,
-            processed: false,
-        }
+        Self::Status { code, body: None, content_type: None, retry_after: None, processed: false }
     }
 }
 
@@ -214,11 +202,7 @@ impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) -> bool {
         let room = self.armed.len() < MAX_FAULTS;
         if room {
-            self.armed.push(Armed {
-                fault,
-                seen: 0,
-                struck: 0,
-            });
+            self.armed.push(Armed { fault, seen: 0, struck: 0 });
         }
         room
     }
@@ -233,16 +217,9 @@ impl Faults {
     pub(crate) fn strike(&mut self, route: Route, item_ids: &[&str]) -> Strikes {
         let mut strikes = Strikes::default();
         for armed in &mut self.armed {
-            let Armed {
-                fault,
-                seen,
-                struck,
-            } = armed;
+            let Armed { fault, seen, struck } = armed;
             let here = fault.route.is_none_or(|wanted| wanted == route);
-            let mine = fault
-                .item
-                .as_deref()
-                .is_none_or(|wanted| item_ids.contains(&wanted));
+            let mine = fault.item.as_deref().is_none_or(|wanted| item_ids.contains(&wanted));
             if !here || !mine || fault.times.is_some_and(|times| *struck >= times) {
                 continue;
             }
@@ -253,17 +230,16 @@ impl Faults {
             *struck = struck.saturating_add(1);
             match &fault.kind {
                 FaultKind::Delay { ms } => strikes.delay_ms = strikes.delay_ms.saturating_add(*ms),
-                FaultKind::RejectItem { message } => strikes
-                    .rejections
-                    .push((fault.item.clone(), message.clone())),
+                FaultKind::RejectItem { message } => {
+                    strikes.rejections.push((fault.item.clone(), message.clone()))
+                }
                 kind => {
                     strikes.decisive = Some((kind.clone(), fault.item.clone()));
                     break;
                 }
             }
         }
-        self.armed
-            .retain(|armed| armed.fault.times.is_none_or(|times| armed.struck < times));
+        self.armed.retain(|armed| armed.fault.times.is_none_or(|times| armed.struck < times));
         strikes
     }
 }
@@ -275,12 +251,7 @@ mod tests {
     #[test]
     fn a_fault_skips_strikes_and_goes() {
         let mut faults = Faults::default();
-        faults.add(
-            Fault::always(Route::Get, FaultKind::CutAfter)
-                .after(1)
-                .times(2)
-                .for_item("a"),
-        );
+        faults.add(Fault::always(Route::Get, FaultKind::CutAfter).after(1).times(2).for_item("a"));
         let mut struck = |route, item: &str| faults.strike(route, &[item]).decisive.is_some();
         assert!(!struck(Route::Get, "a"), "the first call passes");
         assert!(!struck(Route::Apply, "a"), "another route");

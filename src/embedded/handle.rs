@@ -174,22 +174,13 @@ impl Handle {
 
     /// One item as it is stored.
     pub fn item(&self, tenant: &str, item: &ItemKey) -> Option<Value> {
-        let key = Key {
-            tenant: tenant.to_owned(),
-            item: item.clone(),
-        };
-        self.world()
-            .state
-            .get(&key)
-            .map(|stored| Value::Object(stored.document.clone()))
+        let key = Key { tenant: tenant.to_owned(), item: item.clone() };
+        self.world().state.get(&key).map(|stored| Value::Object(stored.document.clone()))
     }
 
     /// The object id of an item.
     pub fn object_id(&self, tenant: &str, item: &ItemKey) -> Option<String> {
-        let key = Key {
-            tenant: tenant.to_owned(),
-            item: item.clone(),
-        };
+        let key = Key { tenant: tenant.to_owned(), item: item.clone() };
         self.world().state.get(&key).map(|stored| stored.id.clone())
     }
 
@@ -241,23 +232,10 @@ impl Handle {
     /// what names it. Returns its object id, which an existing item keeps.
     pub fn put_raw(&self, tenant: &str, document: &Value) -> Result<String, EmbeddedError> {
         let (item, document) = raw_item(document).ok_or(EmbeddedError::NoItem)?;
-        let key = Key {
-            tenant: tenant.to_owned(),
-            item,
-        };
+        let key = Key { tenant: tenant.to_owned(), item };
         let mut world = self.world();
-        let id = world
-            .state
-            .get(&key)
-            .map_or_else(new_id, |before| before.id.clone());
-        world.state.put(
-            key.clone(),
-            Stored {
-                id: id.clone(),
-                document,
-                legacy: Map::new(),
-            },
-        );
+        let id = world.state.get(&key).map_or_else(new_id, |before| before.id.clone());
+        world.state.put(key.clone(), Stored { id: id.clone(), document, legacy: Map::new() });
         let records: Vec<Record> = put_record(&world.state, &key).into_iter().collect();
         world.keep(&records)?;
         Ok(id)
@@ -265,10 +243,7 @@ impl Handle {
 
     /// Removes an item behind the clients' back; whether it was there.
     pub fn remove(&self, tenant: &str, item: &ItemKey) -> Result<bool, EmbeddedError> {
-        let key = Key {
-            tenant: tenant.to_owned(),
-            item: item.clone(),
-        };
+        let key = Key { tenant: tenant.to_owned(), item: item.clone() };
         Ok(self.world().delete(&key)?.is_some())
     }
 
@@ -300,9 +275,7 @@ impl Handle {
         let mut world = self.world();
         let ended = world.tick();
         // The log is in the order of `began`.
-        if let Ok(index) = world
-            .log
-            .binary_search_by_key(&began, |exchange| exchange.began)
+        if let Ok(index) = world.log.binary_search_by_key(&began, |exchange| exchange.began)
             && let Some(exchange) = world.log.get_mut(index)
         {
             exchange.ended = Some(ended);
@@ -330,10 +303,8 @@ impl World {
         let Some(stored) = self.state.remove(key) else {
             return Ok(None);
         };
-        let mut records = vec![Record::Delete {
-            tenant: key.tenant.clone(),
-            item: key.item.clone(),
-        }];
+        let mut records =
+            vec![Record::Delete { tenant: key.tenant.clone(), item: key.item.clone() }];
         if self.switches.delete_files == DeleteFiles::On {
             for name in self.state.orphans_of(&stored) {
                 self.state.remove_file(&name);
@@ -349,10 +320,7 @@ impl World {
 fn raw_item(document: &Value) -> Option<(ItemKey, Map<String, Value>)> {
     let mut document = document.as_object()?.clone();
     let item_id = document.get("itemId")?.as_str()?.parse().ok()?;
-    let version = match document
-        .get("version")
-        .and_then(|version| version.get("name"))
-    {
+    let version = match document.get("version").and_then(|version| version.get("name")) {
         Some(name) => name.as_str()?.parse().ok()?,
         None => Version::Na,
     };

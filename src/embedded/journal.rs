@@ -60,8 +60,7 @@ impl Journal {
             fs::create_dir_all(folder).map_err(io)?;
         }
         let lock = File::create(beside(path, "lock")).map_err(io)?;
-        lock.try_lock()
-            .map_err(|_| JournalError::Locked(path.to_owned()))?;
+        lock.try_lock().map_err(|_| JournalError::Locked(path.to_owned()))?;
         let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -73,23 +72,13 @@ impl Journal {
         write_all(&fresh, &state, &secret).map_err(io)?;
         fs::rename(&fresh, path).map_err(io)?;
         let file = OpenOptions::new().append(true).open(path).map_err(io)?;
-        Ok((
-            Self {
-                path: path.to_owned(),
-                file,
-                _lock: lock,
-            },
-            state,
-            secret,
-        ))
+        Ok((Self { path: path.to_owned(), file, _lock: lock }, state, secret))
     }
 
     /// Appends these changes in one write.
     pub(crate) fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         let mut lines = Vec::new();
-        let written = records
-            .iter()
-            .try_for_each(|record| line(&mut lines, record));
+        let written = records.iter().try_for_each(|record| line(&mut lines, record));
         written
             .and_then(|()| self.file.write_all(&lines))
             .map_err(|error| JournalError::Io(self.path.clone(), error))
@@ -141,16 +130,9 @@ fn replay(path: &Path, text: &[u8]) -> Result<(State, Option<Secret>), JournalEr
 fn apply(state: &mut State, secret: &mut Option<Secret>, record: Record) {
     match record {
         Record::Secret(text) => {
-            *secret = STANDARD
-                .decode(text)
-                .ok()
-                .and_then(|bytes| bytes.try_into().ok());
+            *secret = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
         }
-        Record::Put {
-            tenant,
-            item,
-            stored,
-        } => {
+        Record::Put { tenant, item, stored } => {
             state.put(Key { tenant, item }, stored);
         }
         Record::Delete { tenant, item } => {
@@ -158,13 +140,7 @@ fn apply(state: &mut State, secret: &mut Option<Secret>, record: Record) {
         }
         Record::File { name, mime, base64 } => {
             if let Ok(bytes) = STANDARD.decode(base64) {
-                state.put_file(
-                    name,
-                    StoredFile {
-                        mime,
-                        bytes: bytes.into(),
-                    },
-                );
+                state.put_file(name, StoredFile { mime, bytes: bytes.into() });
             }
         }
         Record::Unfile { name } => {
@@ -192,9 +168,7 @@ fn write_all(path: &Path, state: &State, secret: &Secret) -> io::Result<()> {
             write(&file_record(name, file))?;
         }
     }
-    out.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// The record of an upload.
@@ -210,12 +184,7 @@ pub(crate) fn file_record(name: &str, file: &StoredFile) -> Record {
 #[cfg(unix)]
 fn private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 #[cfg(not(unix))]

@@ -102,10 +102,7 @@ impl Query {
                 latest = state.latest(&key.tenant, &key.item.item_id);
             }
             let is_latest = latest == Some(key);
-            let named = self
-                .urns
-                .iter()
-                .any(|urn| urn.names(key) && urn.version.is_some());
+            let named = self.urns.iter().any(|urn| urn.names(key) && urn.version.is_some());
             let shown = is_latest || named || rows == ListRows::Version;
             if shown && (signed_in || stored.visible_to("public")) && self.wants(key, stored) {
                 found.push((key, stored, is_latest));
@@ -120,27 +117,17 @@ impl Query {
             .take(self.per_page)
             .map(|(key, stored, latest)| views::row(key, stored, latest, model, self.resolve))
             .collect();
-        Page {
-            rows,
-            total_items,
-            total_pages,
-        }
+        Page { rows, total_items, total_pages }
     }
 
     fn wants(&self, key: &Key, stored: &Stored) -> bool {
-        let in_category = || {
-            self.categories
-                .iter()
-                .any(|id| id == stored.text("categoryId"))
-        };
+        let in_category = || self.categories.iter().any(|id| id == stored.text("categoryId"));
         let available = |whom: &String| match whom.as_str() {
             "public" => stored.visible_to("public"),
             "all-tenants" => stored.visible_to("allTenants"),
             _ => !stored.visible_to("public") && !stored.visible_to("allTenants"),
         };
-        self.tenant
-            .as_ref()
-            .is_none_or(|tenant| *tenant == key.tenant)
+        self.tenant.as_ref().is_none_or(|tenant| *tenant == key.tenant)
             && self
                 .include_tenant
                 .as_ref()
@@ -149,10 +136,7 @@ impl Query {
             && (self.types.is_empty() || self.types.contains(&views::stored_type(stored)))
             && (self.categories.is_empty() || in_category())
             && (self.statuses.is_empty() || self.statuses.contains(&stored.lifecycle()))
-            && self
-                .name
-                .as_ref()
-                .is_none_or(|pattern| pattern.matches(stored.text("name")))
+            && self.name.as_ref().is_none_or(|pattern| pattern.matches(stored.text("name")))
             && (self.urns.is_empty() || self.urns.iter().any(|urn| urn.names(key)))
     }
 
@@ -177,10 +161,7 @@ impl Urn {
     fn names(&self, key: &Key) -> bool {
         self.tenant == key.tenant
             && self.item_id == key.item.item_id
-            && self
-                .version
-                .as_ref()
-                .is_none_or(|version| *version == key.item.version)
+            && self.version.as_ref().is_none_or(|version| *version == key.item.version)
     }
 }
 
@@ -211,42 +192,30 @@ fn number(key: &str, text: &str, least: usize, most: usize) -> Result<usize, Str
 }
 
 fn boolean(key: &str, text: &str) -> Result<bool, String> {
-    text.parse()
-        .map_err(|_| format!("querystring/{key} must be boolean"))
+    text.parse().map_err(|_| format!("querystring/{key} must be boolean"))
 }
 
 fn available_to(text: &str) -> Result<Vec<String>, String> {
     let words: BTreeSet<&str> = text.split(',').collect();
-    match words
-        .iter()
-        .find(|word| !["public", "all-tenants", "private"].contains(word))
-    {
-        Some(word) => Err(format!(
-            "availableTo: '{word}' is none of public, all-tenants, private"
-        )),
+    match words.iter().find(|word| !["public", "all-tenants", "private"].contains(word)) {
+        Some(word) => Err(format!("availableTo: '{word}' is none of public, all-tenants, private")),
         None => Ok(words.into_iter().map(str::to_owned).collect()),
     }
 }
 
 fn statuses(text: &str) -> Result<Vec<Lifecycle>, String> {
     text.split(',')
-        .map(|word| {
-            word.parse()
-                .map_err(|error| format!("lifecycleStatus: {error}"))
-        })
+        .map(|word| word.parse().map_err(|error| format!("lifecycleStatus: {error}")))
         .collect()
 }
 
 /// `urn:<ns>:mktp:itd:<name>`, or a bare name in the platform's namespace.
 fn type_name(text: &str) -> ItemType {
-    let urn = text
-        .strip_prefix("urn:")
-        .and_then(|rest| rest.split_once(":mktp:itd:"));
+    let urn = text.strip_prefix("urn:").and_then(|rest| rest.split_once(":mktp:itd:"));
     match urn {
-        Some((namespace, name)) => ItemType {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        },
+        Some((namespace, name)) => {
+            ItemType { namespace: namespace.to_owned(), name: name.to_owned() }
+        }
         None => ItemType::platform(text),
     }
 }
@@ -258,25 +227,17 @@ fn urn(text: &str) -> Option<Urn> {
         Some((item, version)) => (item, Some(version.parse().ok()?)),
         None => (rest, None),
     };
-    Some(Urn {
-        tenant: tenant.to_owned(),
-        item_id: item.parse().ok()?,
-        version,
-    })
+    Some(Urn { tenant: tenant.to_owned(), item_id: item.parse().ok()?, version })
 }
 
 fn sort(text: &str) -> Result<(SortField, bool), String> {
-    let (field, descending) = text
-        .strip_prefix('-')
-        .map_or((text, false), |field| (field, true));
+    let (field, descending) = text.strip_prefix('-').map_or((text, false), |field| (field, true));
     let field = match field {
         "name" => SortField::Name,
         "category" => SortField::Category,
         "type" => SortField::Type,
         _ => {
-            return Err(format!(
-                "sort: '{text}' is none of name, -name, category, -category"
-            ));
+            return Err(format!("sort: '{text}' is none of name, -name, category, -category"));
         }
     };
     Ok((field, descending))

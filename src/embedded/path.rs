@@ -145,11 +145,7 @@ pub(crate) fn parse(method: &str, path: &str, console: ConsoleVersion, control: 
 }
 
 fn only(wanted: &str, method: &str, call: Call) -> Call {
-    if wanted == method {
-        call
-    } else {
-        Call::WrongMethod
-    }
+    if wanted == method { call } else { Call::WrongMethod }
 }
 
 fn legacy(method: &str, rest: &[&str]) -> Call {
@@ -158,13 +154,9 @@ fn legacy(method: &str, rest: &[&str]) -> Call {
         [] => only("GET", method, Call::List(family)),
         ["categories"] => only("GET", method, Call::Categories),
         ["tenants", tenant, "resources", rest @ ..] => items(method, family, tenant, rest),
-        ["tenants", tenant, "files"] => only(
-            "POST",
-            method,
-            Call::Upload {
-                tenant: (*tenant).to_owned(),
-            },
-        ),
+        ["tenants", tenant, "files"] => {
+            only("POST", method, Call::Upload { tenant: (*tenant).to_owned() })
+        }
         [id] => only("GET", method, Call::GetById((*id).to_owned())),
         _ => Call::Unknown,
     }
@@ -184,21 +176,12 @@ fn catalogue(method: &str, rest: &[&str], console: ConsoleVersion) -> Call {
 fn of_tenant(method: &str, tenant: &str, rest: &[&str], console: ConsoleVersion) -> Call {
     match rest {
         ["items", rest @ ..] => items(method, Family::New, tenant, rest),
-        ["files"] => only(
-            "POST",
-            method,
-            Call::Upload {
-                tenant: tenant.to_owned(),
-            },
-        ),
+        ["files"] => only("POST", method, Call::Upload { tenant: tenant.to_owned() }),
         ["item-type-definitions"] if console.has_type_definitions() => {
             only("PUT", method, Call::WriteTypeDefinition)
         }
         ["item-type-definitions", name] if console.has_type_definitions() => match method {
-            "GET" => Call::TypeDefinition {
-                tenant: tenant.to_owned(),
-                name: (*name).to_owned(),
-            },
+            "GET" => Call::TypeDefinition { tenant: tenant.to_owned(), name: (*name).to_owned() },
             _ => only("DELETE", method, Call::WriteTypeDefinition),
         },
         _ => Call::Unknown,
@@ -209,37 +192,15 @@ fn items(method: &str, family: Family, tenant: &str, rest: &[&str]) -> Call {
     let tenant = tenant.to_owned();
     match rest {
         [] => only("POST", method, Call::Apply { family, tenant }),
-        [id] if family == Family::Legacy => only(
-            "DELETE",
-            method,
-            Call::DeleteById {
-                tenant,
-                id: (*id).to_owned(),
-            },
-        ),
-        [item_id, "versions"] => only(
-            "GET",
-            method,
-            Call::Versions {
-                family,
-                tenant,
-                item_id: (*item_id).to_owned(),
-            },
-        ),
+        [id] if family == Family::Legacy => {
+            only("DELETE", method, Call::DeleteById { tenant, id: (*id).to_owned() })
+        }
+        [item_id, "versions"] => {
+            only("GET", method, Call::Versions { family, tenant, item_id: (*item_id).to_owned() })
+        }
         [item_id, "versions", version] => match method {
-            "GET" => Call::Get {
-                family,
-                tenant,
-                item: item_key(item_id, version),
-            },
-            _ => only(
-                "DELETE",
-                method,
-                Call::Delete {
-                    tenant,
-                    item: item_key(item_id, version),
-                },
-            ),
+            "GET" => Call::Get { family, tenant, item: item_key(item_id, version) },
+            _ => only("DELETE", method, Call::Delete { tenant, item: item_key(item_id, version) }),
         },
         [_, "versions", _, "metadata"] if family == Family::New => {
             only("PATCH", method, Call::PatchMetadata)
@@ -254,23 +215,17 @@ fn control_call(method: &str, rest: &[&str]) -> Call {
         ("GET", ["log"]) => Call::ControlLog,
         ("POST", ["faults"]) => Call::ControlFaults,
         ("DELETE", ["faults"]) => Call::ControlClearFaults,
-        ("POST", ["items", tenant]) => Call::ControlPut {
-            tenant: (*tenant).to_owned(),
-        },
-        ("DELETE", ["items", tenant, item_id, version]) => Call::ControlDelete {
-            tenant: (*tenant).to_owned(),
-            item: item_key(item_id, version),
-        },
+        ("POST", ["items", tenant]) => Call::ControlPut { tenant: (*tenant).to_owned() },
+        ("DELETE", ["items", tenant, item_id, version]) => {
+            Call::ControlDelete { tenant: (*tenant).to_owned(), item: item_key(item_id, version) }
+        }
         _ => Call::Unknown,
     }
 }
 
 /// `None` if no item can have that name.
 fn item_key(item_id: &str, version: &str) -> Option<ItemKey> {
-    Some(ItemKey {
-        item_id: item_id.parse().ok()?,
-        version: version.parse::<Version>().ok()?,
-    })
+    Some(ItemKey { item_id: item_id.parse().ok()?, version: version.parse::<Version>().ok()? })
 }
 
 /// Percent-decoding of a path segment; `+` stands for itself (§1.1).
@@ -280,9 +235,7 @@ fn decode(segment: &str) -> Option<String> {
     while let Some((first, tail)) = rest.split_first() {
         rest = tail;
         if *first == b'%' {
-            let digits = tail
-                .get(..2)
-                .and_then(|hex| std::str::from_utf8(hex).ok())?;
+            let digits = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok())?;
             bytes.push(u8::from_str_radix(digits, 16).ok()?);
             rest = tail.get(2..)?;
         } else {
@@ -302,31 +255,13 @@ mod tests {
         for path in ["/api/marketplace", "/api/marketplace/"] {
             assert_eq!(parse("GET", path, console, false), Call::List(Family::New));
         }
-        let get = parse(
-            "GET",
-            "/api/tenants/t/marketplace/items/a/versions/1.0.0+b",
-            console,
-            false,
-        );
+        let get =
+            parse("GET", "/api/tenants/t/marketplace/items/a/versions/1.0.0+b", console, false);
         assert!(
-            matches!(
-                get,
-                Call::Get {
-                    item: Some(ItemKey {
-                        version: Version::Named(_),
-                        ..
-                    }),
-                    ..
-                }
-            ),
+            matches!(get, Call::Get { item: Some(ItemKey { version: Version::Named(_), .. }), .. }),
             "{get:?}"
         );
-        let nobody = parse(
-            "GET",
-            "/api/tenants/t/marketplace/items//versions/",
-            console,
-            false,
-        );
+        let nobody = parse("GET", "/api/tenants/t/marketplace/items//versions/", console, false);
         assert!(matches!(nobody, Call::Versions { .. }), "{nobody:?}");
     }
 
@@ -335,10 +270,8 @@ mod tests {
         let has = |path: &str, console: &str| {
             parse("POST", path, console.parse().unwrap(), false) != Call::Unknown
         };
-        let (new, old) = (
-            "/api/tenants/t/marketplace/items",
-            "/api/backend/marketplace/tenants/t/resources",
-        );
+        let (new, old) =
+            ("/api/tenants/t/marketplace/items", "/api/backend/marketplace/tenants/t/resources");
         for (console, new_there, old_there) in [
             ("404", false, true),
             ("13.6", false, true),

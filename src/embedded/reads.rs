@@ -33,39 +33,21 @@ pub(crate) fn answer(
     let signed_in = caller == Caller::SignedIn;
     match call {
         Call::Version => version(world),
-        Call::List(family) => list(
-            world,
-            *family,
-            parts.uri.query().unwrap_or_default(),
-            signed_in,
-        ),
+        Call::List(family) => {
+            list(world, *family, parts.uri.query().unwrap_or_default(), signed_in)
+        }
         Call::Categories => {
             let label = |id: &&str| json!({ "categoryId": id, "label": views::category_label(id) });
             Answer::ok(views::CATEGORIES.iter().map(label).collect())
         }
-        Call::Versions {
-            family,
-            tenant,
-            item_id,
-        } => versions(world, *family, tenant, item_id, signed_in),
-        Call::Get {
-            family,
-            tenant,
-            item,
-        } => {
-            let key = item.clone().map(|item| Key {
-                tenant: tenant.clone(),
-                item,
-            });
+        Call::Versions { family, tenant, item_id } => {
+            versions(world, *family, tenant, item_id, signed_in)
+        }
+        Call::Get { family, tenant, item } => {
+            let key = item.clone().map(|item| Key { tenant: tenant.clone(), item });
             get(world, *family, key.as_ref(), parts, signed_in)
         }
-        Call::GetById(id) => get(
-            world,
-            Family::Legacy,
-            world.state.key_of(id),
-            parts,
-            signed_in,
-        ),
+        Call::GetById(id) => get(world, Family::Legacy, world.state.key_of(id), parts, signed_in),
         Call::Download(name) => match world.state.file(name) {
             Some(file) => Answer {
                 status: StatusCode::OK,
@@ -76,10 +58,7 @@ pub(crate) fn answer(
         },
         Call::TypeDefinitions => type_definitions(handle, parts.uri.query().unwrap_or_default()),
         Call::TypeDefinition { tenant, name } => {
-            let wanted = ItemType {
-                namespace: tenant.clone(),
-                name: name.clone(),
-            };
+            let wanted = ItemType { namespace: tenant.clone(), name: name.clone() };
             match handle.schemas().known_type(&wanted) {
                 Some(known) => Answer::ok(type_definition(&wanted, known)),
                 None => Answer::error(404, "item type definition not found"),
@@ -180,23 +159,15 @@ fn form_of(world: &World, family: Family, parts: &Parts) -> Result<Form, Answer>
         return Ok(Form::Item);
     }
     if family == Family::Legacy {
-        let wanted = parts
-            .uri
-            .query()
-            .unwrap_or_default()
-            .split('&')
-            .any(|pair| pair == "format=manifest");
+        let wanted =
+            parts.uri.query().unwrap_or_default().split('&').any(|pair| pair == "format=manifest");
         return Ok(if wanted && !world.console.has_new_api() {
             Form::Manifest
         } else {
             Form::Item
         });
     }
-    let accept = parts
-        .headers
-        .get("accept")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("*/*");
+    let accept = parts.headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or("*/*");
     let forms = accept.split(',').filter_map(media_form);
     forms.into_iter().next().ok_or_else(|| {
         Answer::error(
@@ -231,14 +202,9 @@ fn type_definitions(handle: &Handle, query: &str) -> Answer {
         }
     }
     let wanted = |item_type: &ItemType| {
-        let scope = if item_type.is_platform() {
-            "console"
-        } else {
-            item_type.namespace.as_str()
-        };
+        let scope = if item_type.is_platform() { "console" } else { item_type.namespace.as_str() };
         visibility.as_ref().is_none_or(|list| {
-            list.split(',')
-                .any(|word| word == scope || word == item_type.namespace)
+            list.split(',').any(|word| word == scope || word == item_type.namespace)
         })
     };
     let rows: Vec<Value> = handle

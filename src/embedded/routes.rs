@@ -54,12 +54,7 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let console = handle.world().console;
-    let call = path::parse(
-        parts.method.as_str(),
-        parts.uri.path(),
-        console,
-        handle.control(),
-    );
+    let call = path::parse(parts.method.as_str(), parts.uri.path(), console, handle.control());
     let limit = match call {
         Call::Apply { .. } => handle.apply_limit(),
         Call::Upload { .. } | Call::ControlPut { .. } | Call::ControlFaults => UPLOAD_LIMIT,
@@ -67,16 +62,11 @@ pub(crate) async fn handle(
     };
     let bytes = match tokio::time::timeout(BODY_TIME, read(body, limit)).await {
         Ok(read) => read,
-        Err(_) => Err(Answer::error(
-            408,
-            "the request body did not arrive in time",
-        )),
+        Err(_) => Err(Answer::error(408, "the request body did not arrive in time")),
     };
     if call.is_control() {
-        let answer = bytes.map_or_else(
-            |answer| answer,
-            |bytes| control::answer(&handle, &call, &bytes),
-        );
+        let answer =
+            bytes.map_or_else(|answer| answer, |bytes| control::answer(&handle, &call, &bytes));
         return answer.into_response(None);
     }
     let input = match bytes {
@@ -87,10 +77,7 @@ pub(crate) async fn handle(
     let rejections = strikes.rejections.clone();
     let process = || answer(&handle, &call, &parts, input, &rejections);
     let response = tamper::play(&handle, strikes, &cut, process).await;
-    handle.end(
-        began,
-        response.as_ref().map(|response| response.status().as_u16()),
-    );
+    handle.end(began, response.as_ref().map(|response| response.status().as_u16()));
     response.unwrap_or_default()
 }
 
@@ -110,10 +97,7 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Answer> {
         }
     }
     if length > limit {
-        return Err(Answer::error(
-            413,
-            format!("the request body is larger than {limit} bytes"),
-        ));
+        return Err(Answer::error(413, format!("the request body is larger than {limit} bytes")));
     }
     Ok(bytes.freeze())
 }
@@ -121,9 +105,9 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Answer> {
 async fn input_of(call: &Call, parts: &Parts, bytes: Bytes) -> Input {
     match call {
         Call::Apply { .. } => items_of(parts, &bytes).map_or_else(Input::Wrong, Input::Items),
-        Call::Upload { .. } => Upload::read(parts, bytes)
-            .await
-            .map_or_else(Input::Wrong, Input::Upload),
+        Call::Upload { .. } => {
+            Upload::read(parts, bytes).await.map_or_else(Input::Wrong, Input::Upload)
+        }
         Call::Token => Input::Bytes(bytes),
         _ => Input::Nothing,
     }
@@ -139,18 +123,12 @@ fn items_of(parts: &Parts, bytes: &[u8]) -> Result<Vec<Value>, Answer> {
     match body.get_mut("resources").map(Value::take) {
         Some(Value::Array(resources)) => Ok(resources),
         Some(_) => Err(Answer::error(400, "body/resources must be array")),
-        None => Err(Answer::error(
-            400,
-            "body must have required property 'resources'",
-        )),
+        None => Err(Answer::error(400, "body must have required property 'resources'")),
     }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// What the log says about a request before it is answered.
@@ -162,15 +140,9 @@ fn exchange(parts: &Parts, call: &Call, input: &Input) -> Exchange {
             upload = Some(read.summary());
             vec![read.item()]
         }
-        (
-            _,
-            Call::Get {
-                item: Some(item), ..
-            }
-            | Call::Delete {
-                item: Some(item), ..
-            },
-        ) => vec![item.to_string()],
+        (_, Call::Get { item: Some(item), .. } | Call::Delete { item: Some(item), .. }) => {
+            vec![item.to_string()]
+        }
         (_, Call::Versions { item_id, .. }) => vec![item_id.clone()],
         _ => Vec::new(),
     };
@@ -198,11 +170,7 @@ fn exchange(parts: &Parts, call: &Call, input: &Input) -> Exchange {
 fn item_name(item: &Value) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let version = item.get("version").and_then(|version| version.get("name"));
-    let version = if version.is_some() {
-        text(version)
-    } else {
-        NA.to_owned()
-    };
+    let version = if version.is_some() { text(version) } else { NA.to_owned() };
     format!("{} {version}", text(item.get("itemId")))
 }
 
@@ -233,9 +201,7 @@ fn answer(
         return match input {
             Input::Bytes(body) => {
                 let used = &mut world.used_assertions;
-                handle
-                    .authority()
-                    .token(&parts.headers, &body, used, now.as_second())
+                handle.authority().token(&parts.headers, &body, used, now.as_second())
             }
             Input::Wrong(answer) => answer,
             _ => Answer::error(400, "the token request has no body"),
@@ -253,17 +219,12 @@ fn answer(
         (Call::Upload { .. }, Input::Upload(upload)) => upload.store(world),
         (Call::Delete { tenant, item }, _) => delete(world, tenant, item.as_ref()),
         (Call::DeleteById { tenant, id }, _) => {
-            let key = world
-                .state
-                .key_of(id)
-                .filter(|key| key.tenant == *tenant)
-                .cloned();
+            let key = world.state.key_of(id).filter(|key| key.tenant == *tenant).cloned();
             delete(world, tenant, key.as_ref().map(|key| &key.item))
         }
-        (Call::PatchMetadata, _) => Answer::error(
-            501,
-            "the embedded marketplace has no metadata PATCH: use apply",
-        ),
+        (Call::PatchMetadata, _) => {
+            Answer::error(501, "the embedded marketplace has no metadata PATCH: use apply")
+        }
         (Call::WriteTypeDefinition, _) => Answer::error(
             501,
             "the embedded marketplace takes item type definitions from its settings only",
@@ -305,10 +266,7 @@ fn apply_items(
 /// §4.4: 204, with the URN of the latest version that is left.
 fn delete(world: &mut World, tenant: &str, item: Option<&ItemKey>) -> Answer {
     let gone = match item {
-        Some(item) => world.delete(&Key {
-            tenant: tenant.to_owned(),
-            item: item.clone(),
-        }),
+        Some(item) => world.delete(&Key { tenant: tenant.to_owned(), item: item.clone() }),
         None => Ok(None),
     };
     match (gone, item) {
@@ -324,10 +282,6 @@ fn delete(world: &mut World, tenant: &str, item: Option<&ItemKey>) -> Answer {
 fn latest_urn(world: &World, tenant: &str, item_id: &ItemId) -> Option<String> {
     let key = world.state.latest(tenant, item_id)?;
     let version = &key.item.version;
-    let suffix = if version.is_named() {
-        format!("?=version={version}")
-    } else {
-        String::new()
-    };
+    let suffix = if version.is_named() { format!("?=version={version}") } else { String::new() };
     Some(format!("urn:{tenant}:mktp:{item_id}{suffix}"))
 }

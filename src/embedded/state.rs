@@ -45,17 +45,12 @@ pub(crate) struct Stored {
 impl Stored {
     /// A text field of the document, empty if it is absent.
     pub(crate) fn text(&self, field: &str) -> &str {
-        self.document
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.document.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The lifecycle status; what is unknown counts as published.
     pub(crate) fn lifecycle(&self) -> Lifecycle {
-        self.text("lifecycleStatus")
-            .parse()
-            .unwrap_or(Lifecycle::Published)
+        self.text("lifecycleStatus").parse().unwrap_or(Lifecycle::Published)
     }
 
     /// Whether `visibility.public` or `.allTenants` is set.
@@ -156,10 +151,7 @@ impl State {
     ) -> impl Iterator<Item = (&Key, &Stored)> {
         let first = Key {
             tenant: tenant.to_owned(),
-            item: ItemKey {
-                item_id: item_id.clone(),
-                version: Version::Na,
-            },
+            item: ItemKey { item_id: item_id.clone(), version: Version::Na },
         };
         let wanted = first.clone();
         self.items.range(first..).take_while(move |(key, _)| {
@@ -177,15 +169,9 @@ impl State {
                 Lifecycle::ComingSoon => 0,
                 _ => 1,
             };
-            (
-                key.item.version.is_named(),
-                status,
-                key.item.version.clone(),
-            )
+            (key.item.version.is_named(), status, key.item.version.clone())
         };
-        self.versions(tenant, item_id)
-            .max_by_key(rank)
-            .map(|(key, _)| key)
+        self.versions(tenant, item_id).max_by_key(rank).map(|(key, _)| key)
     }
 
     /// Stores a version and returns what was there before.

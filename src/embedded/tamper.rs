@@ -42,13 +42,7 @@ pub(crate) async fn play(
             cut.cut();
             return None;
         }
-        FaultKind::Status {
-            code,
-            body,
-            content_type,
-            retry_after,
-            processed,
-        } => {
+        FaultKind::Status { code, body, content_type, retry_after, processed } => {
             if processed {
                 process();
             }
@@ -60,26 +54,14 @@ pub(crate) async fn play(
         FaultKind::SlowDrip { ms } => return Some(dripping(handle.clone(), process(), ms)),
         FaultKind::WrongBody { body } => {
             let answer = process();
-            let content_type = answer
-                .body()
-                .1
-                .unwrap_or_else(|| "application/json".to_owned());
-            Answer {
-                payload: Payload::Bytes(body.into(), content_type),
-                ..answer
-            }
+            let content_type = answer.body().1.unwrap_or_else(|| "application/json".to_owned());
+            Answer { payload: Payload::Bytes(body.into(), content_type), ..answer }
         }
         FaultKind::WrongContentType { content_type } => {
             let answer = process();
-            Answer {
-                payload: Payload::Bytes(answer.body().0, content_type),
-                ..answer
-            }
+            Answer { payload: Payload::Bytes(answer.body().0, content_type), ..answer }
         }
-        FaultKind::EmptyBody => Answer {
-            payload: Payload::Empty,
-            ..process()
-        },
+        FaultKind::EmptyBody => Answer { payload: Payload::Empty, ..process() },
         FaultKind::MissingRow => rows(process(), |rows| {
             if let Some(index) = row_of(rows, item) {
                 rows.remove(index);
@@ -105,10 +87,8 @@ fn status(
 ) -> Answer {
     let mut answer = Answer::error(code, "a fault was asked for");
     if let Some(body) = body {
-        answer.payload = Payload::Bytes(
-            body.into(),
-            content_type.unwrap_or_else(|| "text/html".to_owned()),
-        );
+        answer.payload =
+            Payload::Bytes(body.into(), content_type.unwrap_or_else(|| "text/html".to_owned()));
     }
     match retry_after {
         Some(seconds) => answer.header("retry-after", &seconds),
@@ -119,11 +99,7 @@ fn status(
 /// Edits the rows of an array answer, or `items` of an apply answer.
 fn rows(mut answer: Answer, edit: impl FnOnce(&mut Vec<Value>)) -> Answer {
     if let Payload::Json(body) = &mut answer.payload {
-        let rows = if body.is_array() {
-            Some(body)
-        } else {
-            body.get_mut("items")
-        };
+        let rows = if body.is_array() { Some(body) } else { body.get_mut("items") };
         if let Some(rows) = rows.and_then(Value::as_array_mut) {
             edit(rows);
         }
@@ -133,9 +109,9 @@ fn rows(mut answer: Answer, edit: impl FnOnce(&mut Vec<Value>)) -> Answer {
 
 fn row_of(rows: &[Value], item: Option<&str>) -> Option<usize> {
     match item {
-        Some(item) => rows
-            .iter()
-            .position(|row| row.get("itemId").and_then(Value::as_str) == Some(item)),
+        Some(item) => {
+            rows.iter().position(|row| row.get("itemId").and_then(Value::as_str) == Some(item))
+        }
         None => (!rows.is_empty()).then_some(0),
     }
 }
@@ -145,14 +121,9 @@ fn row_of(rows: &[Value], item: Option<&str>) -> Option<usize> {
 fn truncated(answer: Answer) -> Response<Body> {
     let (bytes, _) = answer.body();
     let half = bytes.slice(..bytes.len() / 2);
-    let parts = [
-        Ok(half),
-        Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-    ];
+    let parts = [Ok(half), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
     let mut response = answer.into_response(Some(Body::from_stream(stream::iter(parts))));
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     response
 }
 
@@ -167,11 +138,8 @@ fn endless(handle: &Handle) -> Response<Body> {
             chunk
         }))
         .take_until(stopped);
-    let answer = Answer {
-        status: StatusCode::OK,
-        headers: Vec::new(),
-        payload: Payload::Json(Value::Null),
-    };
+    let answer =
+        Answer { status: StatusCode::OK, headers: Vec::new(), payload: Payload::Json(Value::Null) };
     answer.into_response(Some(Body::from_stream(body)))
 }
 
@@ -187,8 +155,6 @@ fn dripping(handle: Handle, answer: Answer, ms: u64) -> Response<Body> {
         Some((Ok::<_, io::Error>(byte), (handle, rest)))
     });
     let mut response = answer.into_response(Some(Body::from_stream(body)));
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }

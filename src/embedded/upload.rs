@@ -47,10 +47,7 @@ impl Upload {
         let mut image = None;
         let mut fields = BTreeMap::new();
         for _ in 0..MAX_PARTS {
-            let next = form
-                .next_field()
-                .await
-                .map_err(|error| bad(error.body_text()))?;
+            let next = form.next_field().await.map_err(|error| bad(error.body_text()))?;
             let Some(part) = next else { break };
             let name = part.name().unwrap_or_default().to_owned();
             let file_name = part.file_name().map(str::to_owned);
@@ -63,21 +60,14 @@ impl Upload {
             }
         }
         let Some((Some(file_name), mime, bytes)) = image else {
-            return Err(bad(format!(
-                "the form must have a file part named {IMAGE_PART}"
-            )));
+            return Err(bad(format!("the form must have a file part named {IMAGE_PART}")));
         };
         for name in ["itemId", "assetType", "tenantId"] {
             if fields.get(name).is_none_or(String::is_empty) {
                 return Err(bad(format!("the form must have a part named {name}")));
             }
         }
-        Ok(Self {
-            file_name,
-            mime,
-            bytes,
-            fields,
-        })
+        Ok(Self { file_name, mime, bytes, fields })
     }
 
     fn field(&self, name: &str) -> &str {
@@ -92,22 +82,13 @@ impl Upload {
 
     /// For the log.
     pub(crate) fn summary(&self) -> String {
-        format!(
-            "{} {} {} {}",
-            self.field("assetType"),
-            self.file_name,
-            self.bytes.len(),
-            self.mime
-        )
+        format!("{} {} {} {}", self.field("assetType"), self.file_name, self.bytes.len(), self.mime)
     }
 
     /// Keeps the image under a new name: every upload makes a new location.
     pub(crate) fn store(self, world: &mut World) -> Answer {
         let asset_type = self.field("assetType");
-        if !ImageSlot::ALL
-            .iter()
-            .any(|slot| slot.asset_type() == asset_type)
-        {
+        if !ImageSlot::ALL.iter().any(|slot| slot.asset_type() == asset_type) {
             return Answer::error(400, format!("assetType '{asset_type}' is unknown"));
         }
         let format = ImageFormat::sniff(&self.bytes);
@@ -126,10 +107,7 @@ impl Upload {
             ImageFormat::Jpeg => "jpg",
         };
         let name = format!("{}.{extension}", Uuid::new_v4());
-        let file = StoredFile {
-            mime: self.mime,
-            bytes: self.bytes,
-        };
+        let file = StoredFile { mime: self.mime, bytes: self.bytes };
         let body = json!({
             "_id": new_id(),
             "name": self.file_name,

@@ -25,11 +25,7 @@ pub(crate) enum Model {
 impl Model {
     /// What the new API of this Console speaks.
     pub(crate) fn of_new_api(console: ConsoleVersion) -> Self {
-        if console.has_type_definitions() {
-            Self::New141
-        } else {
-            Self::New140
-        }
+        if console.has_type_definitions() { Self::New141 } else { Self::New140 }
     }
 }
 
@@ -45,12 +41,8 @@ pub(crate) const SINCE_141: [&str; 7] = [
 ];
 
 /// The fields that only the legacy model has (§7.2).
-pub(crate) const LEGACY_ONLY: [&str; 4] = [
-    "releaseStage",
-    "comingSoon",
-    "publishOnMiaDocumentation",
-    "isVersioningSupported",
-];
+pub(crate) const LEGACY_ONLY: [&str; 4] =
+    ["releaseStage", "comingSoon", "publishOnMiaDocumentation", "isVersioningSupported"];
 
 /// The types of the platform (§7.4): name, versioned, required keys of
 /// `resources`, how many services.
@@ -62,24 +54,9 @@ const PLATFORM_TYPES: [(&str, bool, &[&str], Services); 10] = [
     ("application", false, &["services"], Services::Some),
     ("proxy", false, &["services"], Services::One),
     ("sidecar", false, &["name"], Services::Any),
-    (
-        "extension",
-        false,
-        &["name", "extensionType", "contexts"],
-        Services::Any,
-    ),
-    (
-        "infrastructure-component",
-        false,
-        &["name", "gitInfo", "pipelineInfo"],
-        Services::Any,
-    ),
-    (
-        "infrastructure-component-runtime",
-        false,
-        &[],
-        Services::Any,
-    ),
+    ("extension", false, &["name", "extensionType", "contexts"], Services::Any),
+    ("infrastructure-component", false, &["name", "gitInfo", "pipelineInfo"], Services::Any),
+    ("infrastructure-component-runtime", false, &[], Services::Any),
 ];
 
 #[derive(Clone, Copy)]
@@ -145,10 +122,7 @@ impl Schemas {
                 .flatten()
                 .map(|(key, _)| key.clone())
                 .collect();
-            envelopes.insert(
-                model,
-                (known, compile(&format!("of {model:?} manifests"), &schema)?),
-            );
+            envelopes.insert(model, (known, compile(&format!("of {model:?} manifests"), &schema)?));
         }
         let sidecar = parse("sidecar.json", include_str!("schemas/sidecar.json"))?;
         let mut types = BTreeMap::new();
@@ -159,30 +133,14 @@ impl Schemas {
                 resources_schema(required, services)
             };
             let validator = compile(name, &schema)?;
-            types.insert(
-                ItemType::platform(name),
-                KnownType {
-                    versioned,
-                    schema,
-                    validator,
-                },
-            );
+            types.insert(ItemType::platform(name), KnownType { versioned, schema, validator });
         }
         for definition in extra {
             let schema = json!({ "type": "object" });
             let validator = compile(&definition.name, &schema)?;
-            let key = ItemType {
-                namespace: definition.namespace.clone(),
-                name: definition.name.clone(),
-            };
-            types.insert(
-                key,
-                KnownType {
-                    versioned: definition.versioned,
-                    schema,
-                    validator,
-                },
-            );
+            let key =
+                ItemType { namespace: definition.namespace.clone(), name: definition.name.clone() };
+            types.insert(key, KnownType { versioned: definition.versioned, schema, validator });
         }
         Ok(Self { envelopes, types })
     }
@@ -240,10 +198,7 @@ fn envelope_140(new141: &Value) -> Value {
     let mut schema = new141.clone();
     if let Some(properties) = schema["properties"].as_object_mut() {
         properties.retain(|key, _| !SINCE_141.contains(&key.as_str()));
-        properties.insert(
-            "publishOnMiaDocumentation".to_owned(),
-            json!({ "type": "boolean" }),
-        );
+        properties.insert("publishOnMiaDocumentation".to_owned(), json!({ "type": "boolean" }));
     }
     if let Some(required) = schema["required"].as_array_mut() {
         required.push(json!("type"));
@@ -258,26 +213,14 @@ fn legacy_envelope(new141: &Value) -> Value {
         properties.retain(|key, _| {
             !SINCE_141.contains(&key.as_str()) && key != "lifecycleStatus" && key != "releaseDate"
         });
-        properties.insert(
-            "comingSoon".to_owned(),
-            json!({ "type": ["boolean", "null"] }),
-        );
+        properties.insert("comingSoon".to_owned(), json!({ "type": ["boolean", "null"] }));
         properties.insert(
             "releaseStage".to_owned(),
             json!({ "enum": ["", "preview", "beta", "stable", "deprecated"] }),
         );
-        properties.insert(
-            "publishOnMiaDocumentation".to_owned(),
-            json!({ "type": "boolean" }),
-        );
-        properties.insert(
-            "isVersioningSupported".to_owned(),
-            json!({ "type": "boolean" }),
-        );
-        properties.insert(
-            "repositoryUrl".to_owned(),
-            json!({ "type": ["string", "null"] }),
-        );
+        properties.insert("publishOnMiaDocumentation".to_owned(), json!({ "type": "boolean" }));
+        properties.insert("isVersioningSupported".to_owned(), json!({ "type": "boolean" }));
+        properties.insert("repositoryUrl".to_owned(), json!({ "type": ["string", "null"] }));
         if let Some(documentation) = properties.get_mut("documentation") {
             documentation["type"] = json!(["object", "null"]);
         }
@@ -326,15 +269,9 @@ fn violations(validator: &Validator, document: &Value, root: &str) -> Vec<ItemEr
 
 fn error(violation: &ValidationError<'_>, root: &str, message: &str, params: &Value) -> ItemError {
     let path = format!("{root}{}", violation.instance_path());
-    let subject = if path.is_empty() {
-        "item"
-    } else {
-        path.trim_start_matches('/')
-    };
-    let detail = params
-        .get("additionalProperty")
-        .and_then(Value::as_str)
-        .map(|key| format!(" ('{key}')"));
+    let subject = if path.is_empty() { "item" } else { path.trim_start_matches('/') };
+    let detail =
+        params.get("additionalProperty").and_then(Value::as_str).map(|key| format!(" ('{key}')"));
     json!({
         "message": format!("{subject} {message}{}", detail.unwrap_or_default()),
         "ajvError": {
@@ -353,56 +290,42 @@ fn ajv_words(violation: &ValidationError<'_>) -> (String, Value) {
     match violation.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            (
-                format!("must have required property '{name}'"),
-                json!({ "missingProperty": name }),
-            )
+            (format!("must have required property '{name}'"), json!({ "missingProperty": name }))
         }
         ValidationErrorKind::Type { kind } => {
             let names = match kind {
                 TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(set) => set
-                    .iter()
-                    .map(|one| one.to_string())
-                    .collect::<Vec<_>>()
-                    .join(","),
+                TypeKind::Multiple(set) => {
+                    set.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(",")
+                }
             };
             (format!("must be {names}"), json!({ "type": names }))
         }
-        ValidationErrorKind::Pattern { pattern } => (
-            format!("must match pattern \"{pattern}\""),
-            json!({ "pattern": pattern }),
-        ),
+        ValidationErrorKind::Pattern { pattern } => {
+            (format!("must match pattern \"{pattern}\""), json!({ "pattern": pattern }))
+        }
         ValidationErrorKind::Enum { options } => (
             "must be equal to one of the allowed values".to_owned(),
             json!({ "allowedValues": **options }),
         ),
-        ValidationErrorKind::Format { format } => (
-            format!("must match format \"{format}\""),
-            json!({ "format": format }),
-        ),
-        ValidationErrorKind::MinLength { limit } => (
-            format!("must NOT have fewer than {limit} characters"),
-            json!({ "limit": limit }),
-        ),
-        ValidationErrorKind::MinProperties { limit } => (
-            format!("must NOT have fewer than {limit} properties"),
-            json!({ "limit": limit }),
-        ),
-        ValidationErrorKind::MaxProperties { limit } => (
-            format!("must NOT have more than {limit} properties"),
-            json!({ "limit": limit }),
-        ),
+        ValidationErrorKind::Format { format } => {
+            (format!("must match format \"{format}\""), json!({ "format": format }))
+        }
+        ValidationErrorKind::MinLength { limit } => {
+            (format!("must NOT have fewer than {limit} characters"), json!({ "limit": limit }))
+        }
+        ValidationErrorKind::MinProperties { limit } => {
+            (format!("must NOT have fewer than {limit} properties"), json!({ "limit": limit }))
+        }
+        ValidationErrorKind::MaxProperties { limit } => {
+            (format!("must NOT have more than {limit} properties"), json!({ "limit": limit }))
+        }
         ValidationErrorKind::OneOfNotValid { .. }
-        | ValidationErrorKind::OneOfMultipleValid { .. } => (
-            "must match exactly one schema in oneOf".to_owned(),
-            json!({ "passingSchemas": null }),
-        ),
+        | ValidationErrorKind::OneOfMultipleValid { .. } => {
+            ("must match exactly one schema in oneOf".to_owned(), json!({ "passingSchemas": null }))
+        }
         // The instance could be long; the keyword says enough.
-        other => (
-            format!("must pass \"{}\" keyword validation", other.keyword()),
-            json!({}),
-        ),
+        other => (format!("must pass \"{}\" keyword validation", other.keyword()), json!({})),
     }
 }
 
@@ -410,20 +333,9 @@ fn ajv_words(violation: &ValidationError<'_>) -> (String, Value) {
 /// namespace (§7.1: `type` is ignored when the reference is set).
 pub(crate) fn type_of(item: &Map<String, Value>) -> Option<ItemType> {
     if let Some(reference) = item.get("itemTypeDefinitionRef") {
-        let text = |key: &str| {
-            reference
-                .get(key)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
-        return Some(ItemType {
-            namespace: text("namespace")?,
-            name: text("name")?,
-        });
+        let text = |key: &str| reference.get(key).and_then(Value::as_str).map(str::to_owned);
+        return Some(ItemType { namespace: text("namespace")?, name: text("name")? });
     }
     let name = item.get("type")?.as_str()?;
-    Some(ItemType {
-        namespace: PLATFORM.to_owned(),
-        name: name.to_owned(),
-    })
+    Some(ItemType { namespace: PLATFORM.to_owned(), name: name.to_owned() })
 }

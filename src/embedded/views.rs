@@ -32,11 +32,7 @@ pub(crate) fn lifecycle_of_legacy(item: &Map<String, Value>) -> Lifecycle {
 fn legacy_stage(stored: &Stored) -> (Value, bool) {
     let status = stored.lifecycle();
     if !stored.legacy.is_empty() && lifecycle_of_legacy(&stored.legacy) == status {
-        let stage = stored
-            .legacy
-            .get("releaseStage")
-            .cloned()
-            .unwrap_or_else(|| json!("stable"));
+        let stage = stored.legacy.get("releaseStage").cloned().unwrap_or_else(|| json!("stable"));
         return (stage, status == Lifecycle::ComingSoon);
     }
     let stage = match status {
@@ -60,16 +56,10 @@ pub(crate) fn versioned_item(key: &Key, stored: &Stored, latest: bool, model: Mo
     item.insert("isLatest".to_owned(), json!(latest));
     item.insert("componentsIds".to_owned(), components(stored));
     if let Some(Value::String(id)) = item.remove("categoryId") {
-        item.insert(
-            "category".to_owned(),
-            json!({ "id": id, "label": category_label(&id) }),
-        );
+        item.insert("category".to_owned(), json!({ "id": id, "label": category_label(&id) }));
     }
     if key.item.version == Version::Na {
-        item.insert(
-            "version".to_owned(),
-            json!({ "name": NA, "releaseNote": "-" }),
-        );
+        item.insert("version".to_owned(), json!({ "name": NA, "releaseNote": "-" }));
     }
     if let Some(Value::Object(visibility)) = item.get_mut("visibility") {
         for whom in ["public", "allTenants"] {
@@ -107,10 +97,7 @@ pub(crate) fn row(
 /// A row of the versions of an item (§4.3).
 pub(crate) fn release(key: &Key, stored: &Stored, latest: bool, model: Model) -> Value {
     let version = stored.document.get("version");
-    let note = version
-        .and_then(|v| v.get("releaseNote"))
-        .cloned()
-        .unwrap_or_else(|| json!("-"));
+    let note = version.and_then(|v| v.get("releaseNote")).cloned().unwrap_or_else(|| json!("-"));
     let mut release = json!({
         "name": stored.text("name"),
         "description": stored.text("description"),
@@ -159,11 +146,8 @@ fn base(stored: &Stored, model: Model) -> Map<String, Value> {
 
 /// `componentsIds`: from `resources.services[*].sourceComponentId` (§8.2).
 fn components(stored: &Stored) -> Value {
-    let services = stored
-        .document
-        .get("resources")
-        .and_then(|r| r.get("services"))
-        .and_then(Value::as_object);
+    let services =
+        stored.document.get("resources").and_then(|r| r.get("services")).and_then(Value::as_object);
     let ids: BTreeSet<&str> = services
         .into_iter()
         .flat_map(Map::values)

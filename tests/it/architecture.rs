@@ -25,15 +25,8 @@ fn files(folder: &str) -> io::Result<Vec<File>> {
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
             if entry.file_type()?.is_dir() {
                 open.push(path);
-            } else if entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "rs")
-            {
-                found.push(File {
-                    text: fs::read_to_string(entry.path())?,
-                    path,
-                });
+            } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
+                found.push(File { text: fs::read_to_string(entry.path())?, path });
             }
         }
     }
@@ -53,23 +46,14 @@ fn source() -> Vec<File> {
 
 #[track_caller]
 fn assert_kept(broken: &[String]) {
-    assert!(
-        broken.is_empty(),
-        "{} places break the rule:\n{}",
-        broken.len(),
-        broken.join("\n")
-    );
+    assert!(broken.is_empty(), "{} places break the rule:\n{}", broken.len(), broken.join("\n"));
 }
 
 #[test]
 fn a_module_uses_only_modules_above_it() {
     let files = source();
     assert_kept(
-        &[
-            rules::order("src/lib.rs", &files),
-            rules::order("src/main.rs", &files),
-        ]
-        .concat(),
+        &[rules::order("src/lib.rs", &files), rules::order("src/main.rs", &files)].concat(),
     );
 }
 
@@ -90,11 +74,7 @@ fn no_file_is_too_long() {
 
 #[test]
 fn every_file_is_compiled() {
-    assert_kept(&rules::orphans(
-        "src",
-        &["src/lib.rs", "src/main.rs"],
-        &source(),
-    ));
+    assert_kept(&rules::orphans("src", &["src/lib.rs", "src/main.rs"], &source()));
 }
 
 #[test]

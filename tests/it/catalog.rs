@@ -6,10 +6,10 @@ use std::path::Path;
 
 use marketsync::domain::catalog::{Bodies, Snapshot, load};
 use marketsync::domain::item::{Digest, Item, ItemType, Lifecycle};
-use marketsync::domain::manifest::{Standards, Tailoring};
 use marketsync::domain::schema::Schemas;
 use marketsync::domain::seen::Seen;
 use marketsync::domain::source::{Problem, Severity};
+use marketsync::domain::standards::{Standards, Tailoring};
 use marketsync::domain::tree::{MAX_IMAGE_BYTES, MAX_ITEM_BYTES};
 use proptest::prelude::*;
 
@@ -23,10 +23,7 @@ const JPEG: &[u8] = b"\xff\xd8\xff\xe0 three";
 fn standards() -> Standards {
     Standards {
         schemas: Schemas::new(&[]).unwrap(),
-        tailoring: Tailoring {
-            set_tenant: None,
-            default_lifecycle: Lifecycle::Published,
-        },
+        tailoring: Tailoring { set_tenant: None, default_lifecycle: Lifecycle::Published },
         company: Some("acme".to_owned()),
         strict: false,
     }
@@ -109,11 +106,7 @@ fn a_broken_text_gives_one_problem_at_its_place() {
     let deep = sidecar("a", &format!("\"labels\": {deep},\n"));
     let wide = sidecar("a", "\"labels\": 99999999999999999999,\n");
     let cases: [(&str, &[u8], &str); 19] = [
-        (
-            "a.json",
-            b"{\"itemId\": \"a\", // why\n}",
-            "a.json:1:17 a comment; JSON has no comments",
-        ),
+        ("a.json", b"{\"itemId\": \"a\", // why\n}", "a.json:1:17 a comment; JSON has no comments"),
         ("a.json", b"{'itemId': \"a\"}", "a.json:1:2 "),
         (
             "a.json",
@@ -125,33 +118,13 @@ fn a_broken_text_gives_one_problem_at_its_place() {
             b"{\"itemId\": \"a\",\n\"itemId\": \"b\"}",
             "a.json:2:1 the key `itemId` stands twice",
         ),
-        (
-            "a.json",
-            b"{\"itemId\": \"\xff\"}",
-            "a.json:1:13 the file is not UTF-8",
-        ),
-        (
-            "a.json",
-            b"{\"a\": [{\"b\": 1]}",
-            "a.json:1:15 the object before this is not closed",
-        ),
-        (
-            "a.json",
-            b"{\"a\": [1}",
-            "a.json:1:9 the list before this is not closed",
-        ),
+        ("a.json", b"{\"itemId\": \"\xff\"}", "a.json:1:13 the file is not UTF-8"),
+        ("a.json", b"{\"a\": [{\"b\": 1]}", "a.json:1:15 the object before this is not closed"),
+        ("a.json", b"{\"a\": [1}", "a.json:1:9 the list before this is not closed"),
         ("a.json", b"{\"itemId\": NaN}", "a.json:1:12 "),
         ("a.json", b"{\"itemId\": 1e999}", "a.json:1:12 "),
-        (
-            "a.json",
-            wide.as_bytes(),
-            "a.json:3:11 the integer does not fit into 64 bits",
-        ),
-        (
-            "a.json",
-            b" [1]",
-            "a.json:1:2  an item is an object, and this file holds something else",
-        ),
+        ("a.json", wide.as_bytes(), "a.json:3:11 the integer does not fit into 64 bits"),
+        ("a.json", b" [1]", "a.json:1:2  an item is an object, and this file holds something else"),
         (
             "a.json",
             b"\"text\"",
@@ -159,33 +132,18 @@ fn a_broken_text_gives_one_problem_at_its_place() {
         ),
         ("a.json", b"", "a.json the file is empty"),
         ("a.json", deep.as_bytes(), "a.json:3:"),
-        (
-            "a.yaml",
-            b"itemId: a\nitemId: b\n",
-            "a.yaml:2:1 the key `itemId` stands twice",
-        ),
+        ("a.yaml", b"itemId: a\nitemId: b\n", "a.yaml:2:1 the key `itemId` stands twice"),
         ("a.yaml", b"itemId: .nan\n", "a.yaml:1:9 "),
         (
             "a.yaml",
             b"- a\n",
             "a.yaml:1:1  an item is an object, and this file holds something else",
         ),
-        (
-            "a.yml",
-            b"# nothing\n",
-            "a.yml the file holds no document, only comments or markers",
-        ),
-        (
-            "a.yml",
-            b"itemId: \xff\n",
-            "a.yml:1:9 the file is not UTF-8",
-        ),
+        ("a.yml", b"# nothing\n", "a.yml the file holds no document, only comments or markers"),
+        ("a.yml", b"itemId: \xff\n", "a.yml:1:9 the file is not UTF-8"),
     ];
     let told = cases.map(|(name, bytes, begins)| {
-        (
-            begins,
-            found(MemoryTree::default().with(name, bytes), &standards()),
-        )
+        (begins, found(MemoryTree::default().with(name, bytes), &standards()))
     });
     agree(told, false);
 }
@@ -215,23 +173,14 @@ fn a_wrong_document_gives_one_problem_at_its_place() {
             swap("\"itemId\": \"a\"", "\"itemId\": 5"),
             "a.json:1:12 /itemId the value has the wrong type [5]",
         ),
-        (
-            swap("\"type\": \"sidecar\",\n", "\n"),
-            "a.json:1:1  no type",
-        ),
-        (
-            swap("\"sidecar\"", "7"),
-            "a.json:1:78 /type the type is a text",
-        ),
+        (swap("\"type\": \"sidecar\",\n", "\n"), "a.json:1:1  no type"),
+        (swap("\"sidecar\"", "7"), "a.json:1:78 /type the type is a text"),
         (
             swap("\"sidecar\"", "\"sidcar\""),
             "a.json:1:78 /type the platform has no item type `sidcar`",
         ),
         (
-            swap(
-                "\"type\": \"sidecar\"",
-                "\"itemTypeDefinitionRef\": {\"name\": \"sidecar\"}",
-            ),
+            swap("\"type\": \"sidecar\"", "\"itemTypeDefinitionRef\": {\"name\": \"sidecar\"}"),
             "a.json:1:95 /itemTypeDefinitionRef the type needs a namespace and a name",
         ),
         (
@@ -242,24 +191,12 @@ fn a_wrong_document_gives_one_problem_at_its_place() {
             "a.json:1:104 /itemTypeDefinitionRef/name the platform has no item type `sidcar`",
         ),
         (
-            sidecar(
-                "a",
-                "\"version\": {\"name\": \"1.0.0\", \"releaseNote\": \"\"},\n",
-            ),
+            sidecar("a", "\"version\": {\"name\": \"1.0.0\", \"releaseNote\": \"\"},\n"),
             "a.json:3:1 /version items of type sidecar carry no version",
         ),
-        (
-            versioned("1.0"),
-            "a.json:2:21 /version/name version.name is no semantic version: ",
-        ),
-        (
-            versioned("v1.0.0"),
-            "a.json:2:21 /version/name version.name is no semantic version: ",
-        ),
-        (
-            versioned("NA"),
-            "a.json:2:21 /version/name version.name is no semantic version: ",
-        ),
+        (versioned("1.0"), "a.json:2:21 /version/name version.name is no semantic version: "),
+        (versioned("v1.0.0"), "a.json:2:21 /version/name version.name is no semantic version: "),
+        (versioned("NA"), "a.json:2:21 /version/name version.name is no semantic version: "),
         (
             versioned("99999999999999999999.0.0"),
             "a.json:2:21 /version/name version.name is no semantic version: ",
@@ -269,20 +206,14 @@ fn a_wrong_document_gives_one_problem_at_its_place() {
             "a.json:2:45 /version/releaseNote the value has the wrong type [1]",
         ),
         (
-            sidecar(
-                "a",
-                "\"image\": {\"localPath\": \"x.png\"}, \"imageUrl\": \"/x\",\n",
-            ),
+            sidecar("a", "\"image\": {\"localPath\": \"x.png\"}, \"imageUrl\": \"/x\",\n"),
             "a.json:3:1 /image `image` and `imageUrl` are both given",
         ),
         (
             sidecar("a", "\"image\": \"x.png\",\n"),
             "a.json:3:10 /image the value has the wrong type",
         ),
-        (
-            sidecar("a", "\"image\": {},\n"),
-            "a.json:3:10 /image `localPath` is missing",
-        ),
+        (sidecar("a", "\"image\": {},\n"), "a.json:3:10 /image `localPath` is missing"),
         (
             sidecar("a", "\"lifecycleStatus\": \"publisht\",\n"),
             "a.json:3:20 /lifecycleStatus the value is not one of those allowed",
@@ -290,10 +221,7 @@ fn a_wrong_document_gives_one_problem_at_its_place() {
     ];
     agree(
         cases.map(|(text, begins)| {
-            (
-                begins,
-                found(MemoryTree::default().with("a.json", text), &standards()),
-            )
+            (begins, found(MemoryTree::default().with("a.json", text), &standards()))
         }),
         false,
     );
@@ -322,39 +250,21 @@ fn what_deserves_a_look_still_goes() {
             sidecar("a", "\"$schema\": \"https://acme.example/s.json\",\n"),
             "warning a.json:3:12 /$schema a schema is not fetched from a URL",
         ),
-        (
-            sidecar("a", "").replace("\"i\"}}", "\"i\",}}"),
-            "warning a.json:3:",
-        ),
+        (sidecar("a", "").replace("\"i\"}}", "\"i\",}}"), "warning a.json:3:"),
         (format!("\u{feff}{}", sidecar("a", "")), "warning a.json"),
     ];
     for (text, begins) in cases {
-        let strict = Standards {
-            strict: true,
-            ..standards()
-        };
+        let strict = Standards { strict: true, ..standards() };
         let (told, both) = found(MemoryTree::default().with("a.json", &text), &standards());
         agree([(begins, (told.clone(), both))], true);
         let (strictly, both) = found(MemoryTree::default().with("a.json", &text), &strict);
         assert_eq!(format!("warning {strictly}"), told);
         assert!(!both, "{told}");
     }
-    let tailoring = Tailoring {
-        set_tenant: Some("acme".to_owned()),
-        ..standards().tailoring
-    };
-    let set = Standards {
-        tailoring,
-        ..standards()
-    };
-    assert_eq!(
-        found(MemoryTree::default().with("a.json", &tenant), &set),
-        (String::new(), true)
-    );
-    let nobody = Standards {
-        company: None,
-        ..standards()
-    };
+    let tailoring = Tailoring { set_tenant: Some("acme".to_owned()), ..standards().tailoring };
+    let set = Standards { tailoring, ..standards() };
+    assert_eq!(found(MemoryTree::default().with("a.json", &tenant), &set), (String::new(), true));
+    let nobody = Standards { company: None, ..standards() };
     assert_eq!(
         found(MemoryTree::default().with("a.json", &tenant), &nobody),
         (String::new(), true)
@@ -367,21 +277,14 @@ fn thousands_of_unknown_fields_are_a_few_warnings() {
         write!(out, "\"field{number}\": 1,\n").unwrap();
         out
     });
-    let snapshot = read(
-        &mut MemoryTree::default().with("a.json", sidecar("a", &fields)),
-        &standards(),
-    );
+    let snapshot =
+        read(&mut MemoryTree::default().with("a.json", sidecar("a", &fields)), &standards());
     assert_eq!((snapshot.items.len(), snapshot.problems.len()), (1, 20));
 }
 
 #[test]
 fn an_image_that_cannot_be_used_is_named_with_its_reason() {
-    let item = |local: &str| {
-        sidecar(
-            "a",
-            &format!("\"image\": {{\"localPath\": \"{local}\"}},\n"),
-        )
-    };
+    let item = |local: &str| sidecar("a", &format!("\"image\": {{\"localPath\": \"{local}\"}},\n"));
     let large = vec![b'x'; usize::try_from(MAX_IMAGE_BYTES).unwrap() + 1];
     let base = || {
         MemoryTree::default()
@@ -389,10 +292,7 @@ fn an_image_that_cannot_be_used_is_named_with_its_reason() {
             .with("gif.png", b"GIF89a")
             .with("svg.png", "<svg/>")
             .with("empty.png", "")
-            .with(
-                "lfs.png",
-                "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-            )
+            .with("lfs.png", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
             .with("large.png", &large)
             .with("folder/x.png", PNG)
             .link("loop.png", "pool.png")
@@ -409,70 +309,32 @@ fn an_image_that_cannot_be_used_is_named_with_its_reason() {
         ("/x.png", "the path is absolute"),
         ("missing.png", "no such file in this commit"),
         ("dangling.png", "no such file in this commit"),
-        (
-            "text.png",
-            "the file is text, and the marketplace takes PNG and JPEG",
-        ),
-        (
-            "svg.png",
-            "the file is text (an SVG?), and the marketplace takes PNG and JPEG",
-        ),
-        (
-            "gif.png",
-            "the file is a GIF, and the marketplace takes PNG and JPEG",
-        ),
-        (
-            "empty.png",
-            "the file is empty, and the marketplace takes PNG and JPEG",
-        ),
+        ("text.png", "the file is text, and the marketplace takes PNG and JPEG"),
+        ("svg.png", "the file is text (an SVG?), and the marketplace takes PNG and JPEG"),
+        ("gif.png", "the file is a GIF, and the marketplace takes PNG and JPEG"),
+        ("empty.png", "the file is empty, and the marketplace takes PNG and JPEG"),
         ("lfs.png", "this is a Git LFS pointer, not the file itself"),
-        (
-            "large.png",
-            "the file has 2097153 bytes, and at most 2097152 are read",
-        ),
+        ("large.png", "the file has 2097153 bytes, and at most 2097152 are read"),
         ("folder", "this is a folder"),
         ("loop.png", "the symbolic links form a loop"),
         ("out.png", "a symbolic link leads out of the checkout"),
         ("root.png", "a symbolic link leads out of the checkout"),
-        (
-            "module/x.png",
-            "the path leads into a submodule, whose files are not in this repository",
-        ),
+        ("module/x.png", "the path leads into a submodule, whose files are not in this repository"),
         ("fifo.png", "this is no regular file"),
-        (
-            "lost.png",
-            "the commit has this file, but this clone lacks its bytes (a partial clone?)",
-        ),
+        ("lost.png", "the commit has this file, but this clone lacks its bytes (a partial clone?)"),
         ("text.png/x.png", "no such file in this commit"),
     ];
     for (local, why) in cases {
         let told = found(base().with("a.json", item(local)), &standards());
-        assert_eq!(
-            told,
-            (
-                format!("a.json:3:24 /image/localPath {why} [`{local}`]"),
-                false
-            )
-        );
+        assert_eq!(told, (format!("a.json:3:24 /image/localPath {why} [`{local}`]"), false));
     }
-    let mut tree = base()
-        .with("sub/a.json", item("../folder/../folder//./x.png"))
-        .link("sub/b", "../folder");
+    let mut tree =
+        base().with("sub/a.json", item("../folder/../folder//./x.png")).link("sub/b", "../folder");
     let snapshot = read(&mut tree, &standards());
     assert_eq!(briefs(&snapshot), [""; 0]);
-    assert_eq!(
-        snapshot.items[&key("a", "NA")].images[0].path,
-        path("folder/x.png")
-    );
-    let snapshot = read(
-        &mut tree.clone().with("sub/a.json", item("b/x.png")),
-        &standards(),
-    );
-    assert_eq!(
-        snapshot.items[&key("a", "NA")].images[0].path,
-        path("folder/x.png"),
-        "as resolved"
-    );
+    assert_eq!(snapshot.items[&key("a", "NA")].images[0].path, path("folder/x.png"));
+    let snapshot = read(&mut tree.clone().with("sub/a.json", item("b/x.png")), &standards());
+    assert_eq!(snapshot.items[&key("a", "NA")].images[0].path, path("folder/x.png"), "as resolved");
 }
 
 #[test]
@@ -483,22 +345,14 @@ fn an_item_file_that_cannot_be_read_is_named_with_its_reason() {
             MemoryTree::default().with("a.json", large),
             "a.json the file has 1048577 bytes, and at most 1048576 are read",
         ),
-        (
-            MemoryTree::default().link("a.json", "a.json"),
-            "a.json the symbolic links form a loop",
-        ),
+        (MemoryTree::default().link("a.json", "a.json"), "a.json the symbolic links form a loop"),
         (
             MemoryTree::default().link("a.json", "../a.json"),
             "a.json a symbolic link leads out of the checkout",
         ),
+        (MemoryTree::default().link("a.json", "b"), "a.json no such file in this commit"),
         (
-            MemoryTree::default().link("a.json", "b"),
-            "a.json no such file in this commit",
-        ),
-        (
-            MemoryTree::default()
-                .link("a.json", "folder")
-                .with("folder/x", ""),
+            MemoryTree::default().link("a.json", "folder").with("folder/x", ""),
             "a.json this is a folder",
         ),
         (
@@ -511,16 +365,8 @@ fn an_item_file_that_cannot_be_read_is_named_with_its_reason() {
     let mut changes = MemoryTree::default().complete();
     changes.unreadable.push("caf\u{fffd}.json".to_owned());
     let mut seen = Seen::empty(standards().fingerprint());
-    let Ok((snapshot, _)) = load(
-        &mut MemoryTree::default(),
-        &changes,
-        &standards(),
-        &mut seen,
-    );
-    assert_eq!(
-        briefs(&snapshot),
-        ["caf\u{fffd}.json the name of the file is not UTF-8"]
-    );
+    let Ok((snapshot, _)) = load(&mut MemoryTree::default(), &changes, &standards(), &mut seen);
+    assert_eq!(briefs(&snapshot), ["caf\u{fffd}.json the name of the file is not UTF-8"]);
     assert!(snapshot.is_broken());
 }
 
@@ -535,12 +381,8 @@ fn a_linked_item_file_is_read_where_it_leads() {
     assert_eq!(names(&snapshot), ["a NA"]);
     let item = &snapshot.items[&key("a", "NA")];
     assert_eq!(item.path, path("items/a.json"));
-    let document = Bodies {
-        tree: &mut tree,
-        tailoring: &standards.tailoring,
-    }
-    .document(item)
-    .unwrap();
+    let document =
+        Bodies { tree: &mut tree, tailoring: &standards.tailoring }.document(item).unwrap();
     assert_eq!(document["itemId"], "a", "its body can be read again");
 }
 
@@ -559,18 +401,9 @@ fn a_schema_of_the_commit_is_obeyed_and_nothing_else_is_fetched() {
             .with("s/ref2.schema.json", reference("n%20%c3%BC%25.schema.json"))
             .with("s/broken.schema.json", "{")
             .with("s/nonsense.schema.json", r#"{"type": 5}"#)
-            .with(
-                "s/short.schema.json",
-                r#"{"definitions": {"n": {"maxLength": 3}}}"#,
-            )
-            .with(
-                "s/ref.schema.json",
-                reference("short.schema.json#/definitions/n"),
-            )
-            .with(
-                "s/url.schema.json",
-                reference("https://acme.example/x.json"),
-            )
+            .with("s/short.schema.json", r#"{"definitions": {"n": {"maxLength": 3}}}"#)
+            .with("s/ref.schema.json", reference("short.schema.json#/definitions/n"))
+            .with("s/url.schema.json", reference("https://acme.example/x.json"))
             .with("s/dangling.schema.json", reference("none.schema.json"))
             .with("s/out.schema.json", reference("../../x.schema.json"))
             .with("s/cycle.schema.json", reference("cycle.schema.json"))
@@ -595,10 +428,7 @@ fn a_schema_of_the_commit_is_obeyed_and_nothing_else_is_fetched() {
         ("s/broken.schema.json", "it is not valid JSON"),
         ("s/nonsense.schema.json", ""),
         ("s/url.schema.json", "nothing is fetched"),
-        (
-            "s/dangling.schema.json",
-            "s/none.schema.json: no such file in this commit",
-        ),
+        ("s/dangling.schema.json", "s/none.schema.json: no such file in this commit"),
         ("s/out.schema.json", "the path leads out of the checkout"),
         ("../s.schema.json", "the path leads out of the checkout"),
         ("/s.schema.json", "the path is absolute"),
@@ -611,14 +441,8 @@ fn a_schema_of_the_commit_is_obeyed_and_nothing_else_is_fetched() {
             "{told}"
         );
     }
-    let (told, both) = found(
-        base().with("a.json", item("s/cycle.schema.json")),
-        &standards(),
-    );
-    assert!(
-        !told.contains("&&") && (both || told.contains("/$schema")),
-        "{told}"
-    );
+    let (told, both) = found(base().with("a.json", item("s/cycle.schema.json")), &standards());
+    assert!(!told.contains("&&") && (both || told.contains("/$schema")), "{told}");
 }
 
 #[test]
@@ -637,25 +461,16 @@ fn two_files_of_one_identity_are_both_named_and_neither_is_wanted() {
         ]
     );
     assert_eq!(names(&snapshot), ["c NA", "d NA"]);
-    let snapshot = read(
-        &mut tree.clone().with("e.json", sidecar("same", "")),
-        &standards(),
-    );
+    let snapshot = read(&mut tree.clone().with("e.json", sidecar("same", "")), &standards());
     assert_eq!(snapshot.problems.len(), 3);
-    assert!(
-        snapshot.problems[0]
-            .message
-            .ends_with("is also in b/b.yaml, e.json")
-    );
+    assert!(snapshot.problems[0].message.ends_with("is also in b/b.yaml, e.json"));
     let many = (0..20).fold(MemoryTree::default(), |tree, number| {
         tree.with(&format!("{number}.json"), sidecar("same", ""))
     });
     let snapshot = read(&mut many.clone(), &standards());
     assert_eq!(snapshot.problems.len(), 20);
     assert!(
-        snapshot.problems[0]
-            .message
-            .ends_with("10.json, 11.json, 12.json, 13.json, more"),
+        snapshot.problems[0].message.ends_with("10.json, 11.json, 12.json, 13.json, more"),
         "{}",
         snapshot.problems[0].message
     );
@@ -664,10 +479,7 @@ fn two_files_of_one_identity_are_both_named_and_neither_is_wanted() {
         .with("1.json", plugin("p", "1.0.0", ""))
         .with("2.json", plugin("p", "1.0.1", ""))
         .with("3.json", plugin("P", "1.0.0", ""));
-    assert_eq!(
-        names(&read(&mut apart, &standards())),
-        ["P 1.0.0", "p 1.0.0", "p 1.0.1"]
-    );
+    assert_eq!(names(&read(&mut apart, &standards())), ["P 1.0.0", "p 1.0.0", "p 1.0.1"]);
 }
 
 // Identity and digest.
@@ -685,9 +497,7 @@ const PICTURED: &str = r#"{"itemId": "a", "name": "n", "description": "d", "tena
 "resources": {"name": "n", "dockerImage": "i"}}"#;
 
 fn pictured() -> MemoryTree {
-    MemoryTree::default()
-        .with("a.json", PICTURED)
-        .with("x.png", PNG)
+    MemoryTree::default().with("a.json", PICTURED).with("x.png", PNG)
 }
 
 #[test]
@@ -700,29 +510,15 @@ fn what_the_marketplace_would_not_see_leaves_the_digest() {
     let value: serde_json::Value = serde_json::from_str(PICTURED).unwrap();
     let yaml = "# An item.\nresources: {dockerImage: 'i', name: n}\nrank:\n  n: 1\nimage:\n  localPath: ./x.png\nitemId: a\nname: n\ndescription: d\ntenantId: acme\ntype: sidecar\ndocumentation: {url: u, type: markdown}\n";
     let same = [
-        (
-            "reformatted",
-            pictured().with("a.json", serde_json::to_string_pretty(&value).unwrap()),
-        ),
-        (
-            "compact, keys sorted",
-            pictured().with("a.json", value.to_string()),
-        ),
+        ("reformatted", pictured().with("a.json", serde_json::to_string_pretty(&value).unwrap())),
+        ("compact, keys sorted", pictured().with("a.json", value.to_string())),
         ("renamed", pictured().rename("a.json", "b.json")),
         (
             "moved with its image",
-            pictured()
-                .rename("a.json", "c/b.json")
-                .rename("x.png", "c/x.png"),
+            pictured().rename("a.json", "c/b.json").rename("x.png", "c/x.png"),
         ),
-        (
-            "image moved",
-            text("x.png", "img/y.png").rename("x.png", "img/y.png"),
-        ),
-        (
-            "image through a link",
-            pictured().rename("x.png", "y.png").link("x.png", "y.png"),
-        ),
+        ("image moved", text("x.png", "img/y.png").rename("x.png", "img/y.png")),
+        ("image through a link", pictured().rename("x.png", "y.png").link("x.png", "y.png")),
         ("1 and 1.0", text("\"n\": 1}", "\"n\": 1.0}")),
         ("1 and 1e0", text("\"n\": 1}", "\"n\": 1e0}")),
         ("escapes", text("\"d\"", "\"\\u0064\"")),
@@ -758,33 +554,18 @@ fn what_the_marketplace_would_see_changes_the_digest() {
         pictured().with("a.json", PICTURED.replace(from, to))
     };
     let tailored = |set_tenant: Option<&str>, default_lifecycle| {
-        let tailoring = Tailoring {
-            set_tenant: set_tenant.map(str::to_owned),
-            default_lifecycle,
-        };
-        only(
-            &mut pictured(),
-            &Standards {
-                tailoring,
-                ..standards()
-            },
-        )
+        let tailoring = Tailoring { set_tenant: set_tenant.map(str::to_owned), default_lifecycle };
+        only(&mut pictured(), &Standards { tailoring, ..standards() })
     };
     let plain = |mut tree: MemoryTree| only(&mut tree, &standards());
-    let two = text(
-        "\"rank\"",
-        "\"supportedByImage\": {\"localPath\": \"x.png\"}, \"rank\"",
-    );
+    let two = text("\"rank\"", "\"supportedByImage\": {\"localPath\": \"x.png\"}, \"rank\"");
     let items = [
         plain(pictured()),
         plain(pictured().with("x.png", OTHER_PNG)),
         plain(pictured().with("x.png", JPEG)),
         plain(text("\"image\"", "\"supportedByImage\"")),
         plain(two),
-        plain(text(
-            "\"image\": {\"localPath\": \"x.png\"}",
-            "\"imageUrl\": \"/x.png\"",
-        )),
+        plain(text("\"image\": {\"localPath\": \"x.png\"}", "\"imageUrl\": \"/x.png\"")),
         plain(text("\"acme\"", "\"other\"")),
         tailored(Some("globex"), Lifecycle::Published),
         tailored(None, Lifecycle::Draft),
@@ -800,63 +581,38 @@ fn what_the_marketplace_would_see_changes_the_digest() {
     let sealed: std::collections::BTreeSet<Digest> =
         items.iter().map(|item| item.sealed_digest).collect();
     assert_eq!(sealed.len(), 2, "only `resources` differ there");
-    assert_eq!(
-        tailored(Some("acme"), Lifecycle::Published).digest,
-        items[0].digest
-    );
+    assert_eq!(tailored(Some("acme"), Lifecycle::Published).digest, items[0].digest);
     assert_eq!(items[8].lifecycle, Lifecycle::Draft);
 }
 
 #[test]
 fn the_type_is_sealed_whatever_names_it() {
-    let of = |text: &str| {
-        only(
-            &mut MemoryTree::default().with("a.json", text),
-            &standards(),
-        )
-    };
+    let of = |text: &str| only(&mut MemoryTree::default().with("a.json", text), &standards());
     let bare = plugin("a", "1.0.0", "");
     let named = |namespace: &str, name: &str| {
         bare.replace("\"type\": \"plugin\",\n", &format!("\"itemTypeDefinitionRef\": {{\"namespace\": \"{namespace}\", \"name\": \"{name}\"}},\n"))
     };
     let (bare, plugin) = (of(&bare), of(&named("mia-platform", "plugin")));
-    assert_eq!(
-        bare.sealed_digest, plugin.sealed_digest,
-        "both name the same type"
-    );
+    assert_eq!(bare.sealed_digest, plugin.sealed_digest, "both name the same type");
     assert_eq!(bare.item_type, ItemType::platform("plugin"));
     assert_ne!(bare.digest, plugin.digest, "and the documents differ");
-    let (template, custom) = (
-        of(&named("mia-platform", "template")),
-        of(&named("acme", "plugin")),
-    );
+    let (template, custom) = (of(&named("mia-platform", "template")), of(&named("acme", "plugin")));
     assert_ne!(plugin.sealed_digest, template.sealed_digest);
     assert_ne!(plugin.sealed_digest, custom.sealed_digest);
-    assert_ne!(
-        of(&named("acme/x", "plugin")).sealed_digest,
-        custom.sealed_digest
-    );
+    assert_ne!(of(&named("acme/x", "plugin")).sealed_digest, custom.sealed_digest);
 }
 
 #[test]
 fn fields_that_the_legacy_api_lacks_are_noted() {
-    let mut tree = MemoryTree::default().with(
-        "a.json",
-        sidecar("a", "\"tags\": [], \"labels\": {}, \"links\": [],\n"),
-    );
-    assert_eq!(
-        only(&mut tree, &standards()).not_on_legacy,
-        ["labels", "links", "tags"]
-    );
+    let mut tree = MemoryTree::default()
+        .with("a.json", sidecar("a", "\"tags\": [], \"labels\": {}, \"links\": [],\n"));
+    assert_eq!(only(&mut tree, &standards()).not_on_legacy, ["labels", "links", "tags"]);
     let company = plugin("a", "1.0.0", "").replace(
         "\"type\": \"plugin\",\n",
         "\"itemTypeDefinitionRef\": {\"namespace\": \"acme\", \"name\": \"x\"},\n",
     );
     let mut tree = MemoryTree::default().with("a.json", company);
-    assert_eq!(
-        only(&mut tree, &standards()).not_on_legacy,
-        ["itemTypeDefinitionRef"]
-    );
+    assert_eq!(only(&mut tree, &standards()).not_on_legacy, ["itemTypeDefinitionRef"]);
     assert_eq!(only(&mut pictured(), &standards()).not_on_legacy, ["rank"]);
 }
 
@@ -865,22 +621,10 @@ fn fields_that_the_legacy_api_lacks_are_noted() {
 /// A catalogue in which files share images and schemas.
 fn catalogue() -> MemoryTree {
     MemoryTree::default()
-        .with(
-            "items/a.json",
-            sidecar("a", "\"image\": {\"localPath\": \"../assets/x.png\"},\n"),
-        )
-        .with(
-            "items/b.json",
-            sidecar("b", "\"image\": {\"localPath\": \"../assets/x.png\"},\n"),
-        )
-        .with(
-            "items/c.json",
-            sidecar("c", "\"image\": {\"localPath\": \"../link/y.png\"},\n"),
-        )
-        .with(
-            "items/d.json",
-            sidecar("d", "\"$schema\": \"../s/company.schema.json\",\n"),
-        )
+        .with("items/a.json", sidecar("a", "\"image\": {\"localPath\": \"../assets/x.png\"},\n"))
+        .with("items/b.json", sidecar("b", "\"image\": {\"localPath\": \"../assets/x.png\"},\n"))
+        .with("items/c.json", sidecar("c", "\"image\": {\"localPath\": \"../link/y.png\"},\n"))
+        .with("items/d.json", sidecar("d", "\"$schema\": \"../s/company.schema.json\",\n"))
         .with("items/e.yaml", sidecar("e", ""))
         .link("items/f.json", "../elsewhere/f")
         .with("elsewhere/f", sidecar("f", ""))
@@ -899,12 +643,7 @@ fn reread(before: &MemoryTree, after: &MemoryTree) -> Vec<String> {
     let standards = standards();
     let fresh = read(&mut after.clone(), &standards);
     let mut seen = Seen::empty(standards.fingerprint());
-    let Ok(_) = load(
-        &mut before.clone(),
-        &before.complete(),
-        &standards,
-        &mut seen,
-    );
+    let Ok(_) = load(&mut before.clone(), &before.complete(), &standards, &mut seen);
     let since = after.since(before, &seen);
     let mut reads = Vec::new();
     for changes in [since, after.complete()] {
@@ -913,11 +652,7 @@ fn reread(before: &MemoryTree, after: &MemoryTree) -> Vec<String> {
         assert_eq!(snapshot, fresh, "complete: {}", changes.complete);
         let Ok((again, untouched)) =
             load(&mut after.clone(), &after.complete(), &standards, &mut seen);
-        assert_eq!(
-            (again, untouched),
-            (fresh.clone(), Vec::new()),
-            "and nothing is left to read"
-        );
+        assert_eq!((again, untouched), (fresh.clone(), Vec::new()), "and nothing is left to read");
         let items = |name: &&String| name.starts_with("items/") || name.starts_with("elsewhere/");
         let mut names: Vec<String> = tree.reads.iter().filter(items).cloned().collect();
         names.sort();
@@ -938,97 +673,45 @@ fn a_change_reads_the_files_that_rest_on_it_and_no_other() {
         ("nothing", base.clone(), &[]),
         (
             "one file",
-            base.clone()
-                .with("items/e.yaml", sidecar("e", "\"labels\": {},\n")),
+            base.clone().with("items/e.yaml", sidecar("e", "\"labels\": {},\n")),
             &["items/e.yaml"],
         ),
-        (
-            "a new file",
-            base.clone().with("items/g.json", sidecar("g", "")),
-            &["items/g.json"],
-        ),
+        ("a new file", base.clone().with("items/g.json", sidecar("g", "")), &["items/g.json"]),
         ("a removed file", base.clone().without("items/a.json"), &[]),
-        (
-            "a renamed file",
-            base.clone().rename("items/a.json", "items/z.json"),
-            &["items/z.json"],
-        ),
+        ("a renamed file", base.clone().rename("items/a.json", "items/z.json"), &["items/z.json"]),
         (
             "an image",
             base.clone().with("assets/x.png", OTHER_PNG),
             &["items/a.json", "items/b.json"],
         ),
-        (
-            "an image goes",
-            base.clone().without("assets/x.png"),
-            &["items/a.json", "items/b.json"],
-        ),
+        ("an image goes", base.clone().without("assets/x.png"), &["items/a.json", "items/b.json"]),
         (
             "an image breaks",
             base.clone().with("assets/x.png", "text"),
             &["items/a.json", "items/b.json"],
         ),
-        (
-            "a folder's link",
-            base.clone().link("link", "art2"),
-            &["items/c.json"],
-        ),
-        (
-            "a link's target",
-            base.clone().with("art/y.png", OTHER_PNG),
-            &["items/c.json"],
-        ),
-        (
-            "a link goes",
-            base.clone().without("link"),
-            &["items/c.json"],
-        ),
-        (
-            "a link to a file",
-            base.clone().link("link", "assets/x.png"),
-            &["items/c.json"],
-        ),
+        ("a folder's link", base.clone().link("link", "art2"), &["items/c.json"]),
+        ("a link's target", base.clone().with("art/y.png", OTHER_PNG), &["items/c.json"]),
+        ("a link goes", base.clone().without("link"), &["items/c.json"]),
+        ("a link to a file", base.clone().link("link", "assets/x.png"), &["items/c.json"]),
         (
             "a folder for a link",
             base.clone().without("link").with("link/y.png", PNG),
             &["items/c.json"],
         ),
-        (
-            "a schema",
-            base.clone().with("s/company.schema.json", COMPANY),
-            &["items/d.json"],
-        ),
-        (
-            "a schema of a schema",
-            base.clone().with("s/base.schema.json", "{}"),
-            &["items/d.json"],
-        ),
-        (
-            "a schema goes",
-            base.clone().without("s/base.schema.json"),
-            &["items/d.json"],
-        ),
+        ("a schema", base.clone().with("s/company.schema.json", COMPANY), &["items/d.json"]),
+        ("a schema of a schema", base.clone().with("s/base.schema.json", "{}"), &["items/d.json"]),
+        ("a schema goes", base.clone().without("s/base.schema.json"), &["items/d.json"]),
         (
             "a linked item",
-            base.clone()
-                .with("elsewhere/f", sidecar("f", "\"labels\": {},\n")),
+            base.clone().with("elsewhere/f", sidecar("f", "\"labels\": {},\n")),
             &["elsewhere/f"],
         ),
-        (
-            "a linked item goes",
-            base.clone().without("elsewhere/f"),
-            &[],
-        ),
-        (
-            "a file nobody names",
-            base.clone().with("assets/z.png", PNG),
-            &[],
-        ),
+        ("a linked item goes", base.clone().without("elsewhere/f"), &[]),
+        ("a file nobody names", base.clone().with("assets/z.png", PNG), &[]),
         (
             "a link above an image",
-            base.clone()
-                .rename("assets/x.png", "art/x.png")
-                .link("assets", "art"),
+            base.clone().rename("assets/x.png", "art/x.png").link("assets", "art"),
             &["items/a.json", "items/b.json"],
         ),
     ];
@@ -1041,31 +724,14 @@ fn a_change_reads_the_files_that_rest_on_it_and_no_other() {
 
 #[test]
 fn what_was_missing_is_read_when_it_appears() {
-    let base = catalogue()
-        .without("assets/x.png")
-        .without("s/base.schema.json")
-        .without("elsewhere/f");
-    assert_eq!(
-        names(&read(&mut base.clone(), &standards())),
-        ["c NA", "e NA"]
-    );
+    let base =
+        catalogue().without("assets/x.png").without("s/base.schema.json").without("elsewhere/f");
+    assert_eq!(names(&read(&mut base.clone(), &standards())), ["c NA", "e NA"]);
     let both = ["items/a.json", "items/b.json"];
     assert_eq!(reread(&base, &base.clone().with("assets/x.png", PNG)), both);
-    assert_eq!(
-        reread(
-            &base,
-            &base.clone().with("art/x.png", PNG).link("assets", "art")
-        ),
-        both
-    );
-    assert_eq!(
-        reread(&base, &base.clone().with("s/base.schema.json", "{}")),
-        ["items/d.json"]
-    );
-    assert_eq!(
-        reread(&base, &base.clone().with("elsewhere/f", sidecar("f", ""))),
-        ["elsewhere/f"]
-    );
+    assert_eq!(reread(&base, &base.clone().with("art/x.png", PNG).link("assets", "art")), both);
+    assert_eq!(reread(&base, &base.clone().with("s/base.schema.json", "{}")), ["items/d.json"]);
+    assert_eq!(reread(&base, &base.clone().with("elsewhere/f", sidecar("f", ""))), ["elsewhere/f"]);
 }
 
 #[test]
@@ -1073,10 +739,7 @@ fn bytes_that_a_clone_lacked_are_looked_for_in_every_reading() {
     let lost = catalogue()
         .node("assets/x.png", Node::Lost(PNG.to_vec()))
         .node("items/e.yaml", Node::Lost(sidecar("e", "").into_bytes()))
-        .node(
-            "s/base.schema.json",
-            Node::Lost(COMPANY.as_bytes().to_vec()),
-        );
+        .node("s/base.schema.json", Node::Lost(COMPANY.as_bytes().to_vec()));
     let standards = standards();
     let mut seen = Seen::empty(standards.fingerprint());
     let Ok((snapshot, _)) = load(&mut lost.clone(), &lost.complete(), &standards, &mut seen);
@@ -1087,6 +750,18 @@ fn bytes_that_a_clone_lacked_are_looked_for_in_every_reading() {
     assert_eq!(snapshot, read(&mut catalogue(), &standards));
     let Ok((_, touched)) = load(&mut catalogue(), &nothing, &standards, &mut seen);
     assert!(touched.is_empty());
+}
+
+#[test]
+fn an_item_may_rest_on_a_file_that_is_listed_itself() {
+    let base = MemoryTree::default()
+        .with("items/a.json", sidecar("a", "\"$schema\": \"b.json\",\n"))
+        .with("items/b.json", COMPANY);
+    assert_eq!(reread(&base, &base.clone()), [""; 0]);
+    assert_eq!(
+        reread(&base, &base.clone().with("items/b.json", "{}")),
+        ["items/a.json", "items/b.json", "items/b.json"]
+    );
 }
 
 #[test]
@@ -1130,10 +805,9 @@ fn content(number: usize) -> Vec<u8> {
         r#"{"properties": {"name": {"minLength": 9}}}"#.to_owned(),
         "{".to_owned(),
     ];
-    texts.get(number).map_or_else(
-        || [PNG, JPEG][number % 2].to_vec(),
-        |text| text.clone().into_bytes(),
-    )
+    texts
+        .get(number)
+        .map_or_else(|| [PNG, JPEG][number % 2].to_vec(), |text| text.clone().into_bytes())
 }
 
 /// What git can hold: nothing lies below a file or a link.
@@ -1149,8 +823,7 @@ fn edited(mut tree: MemoryTree, edit: &Edit) -> MemoryTree {
     let at = path(PLACES[*number]);
     tree.nodes.remove(&at);
     if let Some(node) = node {
-        tree.nodes
-            .retain(|other, _| !other.is_within(&at) && !at.is_within(other));
+        tree.nodes.retain(|other, _| !other.is_within(&at) && !at.is_within(other));
         tree.nodes.insert(at, node);
     }
     tree
@@ -1193,9 +866,7 @@ proptest! {
 // The examples.
 
 fn example(folder: &str) -> Snapshot {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("examples")
-        .join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(folder);
     read(&mut MemoryTree::of_folder(&folder), &standards())
 }
 
@@ -1225,15 +896,8 @@ fn the_broken_examples_are_what_their_readme_says() {
     versioned-sidecar.json:7:3 /version items of type sidecar carry no version
     wrong-type.json:14:17 /resources/defaultProbes/liveness/port the value has the wrong type [3000]
     ");
-    let no_id = snapshot
-        .problems
-        .iter()
-        .find(|problem| problem.path == "no-item-id.json")
-        .unwrap();
-    assert_eq!(
-        no_id.hint.as_deref(),
-        Some("is `itemID` meant to be `itemId`?")
-    );
+    let no_id = snapshot.problems.iter().find(|problem| problem.path == "no-item-id.json").unwrap();
+    assert_eq!(no_id.hint.as_deref(), Some("is `itemID` meant to be `itemId`?"));
     let readme = std::fs::read_to_string(
         Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/broken/README.md"),
     )
@@ -1247,17 +911,12 @@ fn the_broken_examples_are_what_their_readme_says() {
     for row in &rows {
         for file in row[1].split(", ").map(|file| file.trim_matches('`')) {
             expected += 1;
-            let severity = if row[4].starts_with("warning") {
-                Severity::Warning
-            } else {
-                Severity::Error
-            };
+            let severity =
+                if row[4].starts_with("warning") { Severity::Warning } else { Severity::Error };
             let place = row[3].split([',', ' ']).next().unwrap();
             let place = if place == "the" { "1:1" } else { place };
             let fits = |problem: &&Problem| {
-                let position = problem
-                    .position
-                    .map(|at| format!("{}:{}", at.line, at.column));
+                let position = problem.position.map(|at| format!("{}:{}", at.line, at.column));
                 let pointer = problem.pointer.as_deref().unwrap_or_default();
                 problem.path == file
                     && problem.severity == severity

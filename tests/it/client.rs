@@ -25,10 +25,7 @@ use crate::support::scripted::Scripted;
 use crate::support::shop::{NoSuchFile, Shop};
 
 fn connection(server: &Scripted, credential: Credential) -> Connection {
-    let patience = Patience {
-        connect: Duration::from_secs(2),
-        request: Duration::from_secs(10),
-    };
+    let patience = Patience { connect: Duration::from_secs(2), request: Duration::from_secs(10) };
     Connection {
         endpoint: server.url.clone(),
         company: "acme".to_owned(),
@@ -51,15 +48,9 @@ fn market(server: &Scripted) -> Marketplace {
 
 /// A client that loses patience soon.
 fn hasty(server: &Scripted) -> Marketplace {
-    let patience = Patience {
-        connect: Duration::from_secs(2),
-        request: Duration::from_millis(300),
-    };
-    Marketplace::new(Connection {
-        patience,
-        ..connection(server, basic())
-    })
-    .unwrap()
+    let patience =
+        Patience { connect: Duration::from_secs(2), request: Duration::from_millis(300) };
+    Marketplace::new(Connection { patience, ..connection(server, basic()) }).unwrap()
 }
 
 async fn observe(
@@ -71,13 +62,7 @@ async fn observe(
     let (mut bodies, snapshot) = shop.bodies();
     let (_keep, halt) = watch::channel(false);
     market
-        .observe(Observing {
-            keys: &keys,
-            snapshot,
-            bodies: &mut bodies,
-            locations,
-            stop: &halt,
-        })
+        .observe(Observing { keys: &keys, snapshot, bodies: &mut bodies, locations, stop: &halt })
         .await
 }
 
@@ -98,23 +83,15 @@ impl Told {
 
     fn unsent(&self) -> usize {
         let count = |sent: &Sent| {
-            if let Sent::Unsent(outcomes) = sent {
-                outcomes.len()
-            } else {
-                0
-            }
+            if let Sent::Unsent(outcomes) = sent { outcomes.len() } else { 0 }
         };
         self.sent.iter().map(count).sum()
     }
 
     fn of(&self, item_id: &str) -> &Result<Applied, Failure> {
         let all = self.outcomes();
-        let mut found = all
-            .iter()
-            .filter(|outcome| outcome.change.key.item_id.as_str() == item_id);
-        let first = found
-            .next()
-            .unwrap_or_else(|| panic!("no outcome of {item_id}"));
+        let mut found = all.iter().filter(|outcome| outcome.change.key.item_id.as_str() == item_id);
+        let first = found.next().unwrap_or_else(|| panic!("no outcome of {item_id}"));
         assert!(found.next().is_none(), "two outcomes of {item_id}");
         &first.result
     }
@@ -143,14 +120,7 @@ async fn send(
     shop: &mut Shop,
     changes: Vec<Change>,
 ) -> (Told, Result<(), SendError<NoSuchFile, Infallible>>) {
-    send_with(
-        market,
-        shop,
-        changes,
-        &mut ImageLocations::default(),
-        &BTreeMap::new(),
-    )
-    .await
+    send_with(market, shop, changes, &mut ImageLocations::default(), &BTreeMap::new()).await
 }
 
 async fn send_with(
@@ -163,13 +133,7 @@ async fn send_with(
     let mut told = Told::default();
     let (mut bodies, _) = shop.bodies();
     let (_keep, halt) = watch::channel(false);
-    let sending = Sending {
-        changes,
-        bodies: &mut bodies,
-        locations,
-        tries,
-        stop: &halt,
-    };
+    let sending = Sending { changes, bodies: &mut bodies, locations, tries, stop: &halt };
     let result = market
         .send(sending, |sent| {
             told.sent.push(sent);

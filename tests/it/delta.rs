@@ -1,9 +1,6 @@
 //! What differs, field by field.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails is a test that fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 use std::fmt::Write as _;
 
@@ -14,19 +11,10 @@ use serde_json::{Value, json};
 
 fn show(changes: &[FieldChange]) -> String {
     changes.iter().fold(String::new(), |mut out, change| {
-        let text = |value: &Option<Value>| {
-            value
-                .as_ref()
-                .map_or("nothing".to_owned(), Value::to_string)
-        };
-        writeln!(
-            out,
-            "{}: {} -> {}",
-            change.pointer,
-            text(&change.live),
-            text(&change.wanted)
-        )
-        .unwrap();
+        let text =
+            |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
+        writeln!(out, "{}: {} -> {}", change.pointer, text(&change.live), text(&change.wanted))
+            .unwrap();
         out
     })
 }
@@ -91,10 +79,7 @@ fn the_list_is_capped() {
 fn changes_survive_storage() {
     let changes = full_delta(&json!({"a": null, "b": 1}), &json!({"b": 2, "c": null}));
     let text = serde_json::to_string(&changes).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Vec<FieldChange>>(&text).unwrap(),
-        changes
-    );
+    assert_eq!(serde_json::from_str::<Vec<FieldChange>>(&text).unwrap(), changes);
 }
 
 /// Small, so that two of them often share something.

@@ -33,18 +33,11 @@ fn link(root: &Path, name: &str, target: &str) {
 }
 
 fn read(root: &Path, source: &str) -> DirectoryTree {
-    Directory::open(root)
-        .unwrap()
-        .read(&path(source), &[])
-        .unwrap()
+    Directory::open(root).unwrap().read(&path(source), &[]).unwrap()
 }
 
 fn present(tree: &DirectoryTree) -> Vec<&str> {
-    tree.changes()
-        .present
-        .iter()
-        .map(|entry| entry.path.as_str())
-        .collect()
+    tree.changes().present.iter().map(|entry| entry.path.as_str()).collect()
 }
 
 fn target(tree: &mut DirectoryTree, at: &str) -> Target {
@@ -88,14 +81,8 @@ fn the_candidates_below_the_source_are_listed() {
     fs::create_dir(root.join("s").join(bytes(b"d\xff"))).unwrap();
     fs::write(root.join("s").join(bytes(b"d\xff")).join("a.json"), "").unwrap();
     let mut tree = read(root, "s");
-    assert_eq!(
-        present(&tree),
-        ["s/b.json", "s/c.yaml", "s/link.json", "s/x.json/in/a.yml"]
-    );
-    assert_eq!(
-        tree.changes().unreadable,
-        ["s/caf\u{fffd}.json", "s/d\u{fffd}/a.json"]
-    );
+    assert_eq!(present(&tree), ["s/b.json", "s/c.yaml", "s/link.json", "s/x.json/in/a.yml"]);
+    assert_eq!(tree.changes().unreadable, ["s/caf\u{fffd}.json", "s/d\u{fffd}/a.json"]);
     assert_eq!(tree.changes().passed_over, [path("s/marketsync.yaml")]);
     assert!(tree.changes().complete);
     let contents = contents(&mut tree).unwrap();
@@ -136,10 +123,7 @@ fn links_lead_where_they_may() {
     link(&root, "s/folder.json", "../img");
     link(&root, "s/way", "../..");
     let mut tree = read(&root, "s");
-    assert!(matches!(
-        target(&mut tree, "s/up.png"),
-        Target::File { size: 3, .. }
-    ));
+    assert!(matches!(target(&mut tree, "s/up.png"), Target::File { size: 3, .. }));
     let cases = [
         ("s/out.json", Target::Outside),
         ("s/passwd.json", Target::Outside),
@@ -153,10 +137,7 @@ fn links_lead_where_they_may() {
     for (at, expected) in cases {
         assert_eq!(target(&mut tree, at), expected, "{at}");
     }
-    assert_eq!(
-        target(&mut tree, &format!("s/{}", "n".repeat(300))),
-        Target::Missing
-    );
+    assert_eq!(target(&mut tree, &format!("s/{}", "n".repeat(300))), Target::Missing);
     assert_eq!(target(&mut tree, "s/a\0b"), Target::Missing);
 }
 
@@ -164,37 +145,22 @@ fn links_lead_where_they_may() {
 fn special_and_huge_files_are_never_read() {
     let dir = TempDir::new().unwrap();
     let root = dir.path();
-    assert!(
-        Command::new("mkfifo")
-            .arg(root.join("fifo.json"))
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(root.join("fifo.json")).status().unwrap().success());
     let _socket = UnixListener::bind(root.join("socket.json")).unwrap();
     link(root, "dev.json", "../../../../../../dev/zero");
     let huge = File::create(root.join("huge.json")).unwrap();
     huge.set_len(2 << 30).unwrap();
     let start = std::time::Instant::now();
     let mut tree = read(root, "");
-    assert_eq!(
-        present(&tree),
-        ["dev.json", "fifo.json", "huge.json", "socket.json"]
-    );
+    assert_eq!(present(&tree), ["dev.json", "fifo.json", "huge.json", "socket.json"]);
     assert_eq!(target(&mut tree, "fifo.json"), Target::Special);
     assert_eq!(target(&mut tree, "socket.json"), Target::Special);
     assert_eq!(target(&mut tree, "dev.json"), Target::Outside);
-    let Target::File { blob, size } = target(&mut tree, "huge.json") else {
-        panic!("a file")
-    };
+    let Target::File { blob, size } = target(&mut tree, "huge.json") else { panic!("a file") };
     assert_eq!(size, 2 << 30);
-    assert!(matches!(
-        tree.bytes(&path("huge.json"), blob),
-        Err(DirectoryError::Changed { .. })
-    ));
+    assert!(matches!(tree.bytes(&path("huge.json"), blob), Err(DirectoryError::Changed { .. })));
     // Its bytes cannot be told apart without reading them; its time can.
-    huge.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
-        .unwrap();
+    huge.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
     assert!(!tree.still_holds().unwrap());
     assert!(start.elapsed() < Duration::from_secs(5), "2 GiB were read");
 }
@@ -206,12 +172,8 @@ fn what_changed_since_is_noticed() {
     write(root, "s/a.json", "a");
     write(root, "img/a.png", "png");
     let mut tree = read(root, "s");
-    let Target::File { blob, .. } = target(&mut tree, "s/a.json") else {
-        panic!("a file")
-    };
-    let Target::File { .. } = target(&mut tree, "img/a.png") else {
-        panic!("a file")
-    };
+    let Target::File { blob, .. } = target(&mut tree, "s/a.json") else { panic!("a file") };
+    let Target::File { .. } = target(&mut tree, "img/a.png") else { panic!("a file") };
     assert_eq!(target(&mut tree, "img/none.png"), Target::Missing);
     assert!(tree.still_holds().unwrap());
 
@@ -240,10 +202,7 @@ fn a_missing_source_is_an_error_and_not_an_empty_catalogue() {
     let directory = Directory::open(dir.path()).unwrap();
     for source in ["none", "a.json", "a.json/b"] {
         let found = directory.read(&path(source), &[]).map(|_| ());
-        assert!(
-            matches!(found, Err(DirectoryError::NoSource { .. })),
-            "{source}: {found:?}"
-        );
+        assert!(matches!(found, Err(DirectoryError::NoSource { .. })), "{source}: {found:?}");
     }
     assert!(matches!(
         Directory::open(&dir.path().join("a.json")),
@@ -252,44 +211,27 @@ fn a_missing_source_is_an_error_and_not_an_empty_catalogue() {
     let bad = directory.read(&path(""), &["{a".to_owned()]).map(|_| ());
     assert!(matches!(bad, Err(DirectoryError::Filter(_))), "{bad:?}");
     fs::remove_dir_all(dir.path()).unwrap();
-    assert!(matches!(
-        directory.read(&path(""), &[]),
-        Err(DirectoryError::Open { .. })
-    ));
+    assert!(matches!(directory.read(&path(""), &[]), Err(DirectoryError::Open { .. })));
 }
 
 #[test]
 fn folders_without_end_end() {
     let dir = TempDir::new().unwrap();
     write(dir.path(), &format!("{}a.json", "d/".repeat(130)), "");
-    let found = Directory::open(dir.path())
-        .unwrap()
-        .read(&path(""), &[])
-        .map(|_| ());
-    assert!(
-        matches!(found, Err(DirectoryError::TooDeep { .. })),
-        "{found:?}"
-    );
+    let found = Directory::open(dir.path()).unwrap().read(&path(""), &[]).map(|_| ());
+    assert!(matches!(found, Err(DirectoryError::TooDeep { .. })), "{found:?}");
 }
 
 #[test]
 fn a_work_tree_is_read_without_its_repository() {
     let repo = Repo::new();
-    repo.write("s/a.json", "committed")
-        .write("img/a.png", "")
-        .commit("one");
+    repo.write("s/a.json", "committed").write("img/a.png", "").commit("one");
     repo.write("s/a.json", "edited").write("s/new.json", "new");
     let mut tree = read(&repo.path(), "");
     assert_eq!(
-        contents(&mut tree)
-            .unwrap()
-            .into_values()
-            .collect::<Vec<_>>(),
+        contents(&mut tree).unwrap().into_values().collect::<Vec<_>>(),
         [b"edited".to_vec(), b"new".to_vec()]
     );
     let mut tree = read(&repo.path(), "s");
-    assert!(matches!(
-        target(&mut tree, "img/a.png"),
-        Target::File { .. }
-    ));
+    assert!(matches!(target(&mut tree, "img/a.png"), Target::File { .. }));
 }

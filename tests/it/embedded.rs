@@ -8,27 +8,16 @@ use serde_json::{Value, json};
 use crate::support::market::{COMPANY, Market, PNG, answer, key, path_of, plugin, sidecar};
 
 fn with_clients(clients: Vec<Client>) -> Settings {
-    Settings {
-        clients,
-        ..Settings::default()
-    }
+    Settings { clients, ..Settings::default() }
 }
 
 #[tokio::test]
 async fn basic_credentials_are_form_url_encoded_first() {
-    let client = Client {
-        id: "my id".to_owned(),
-        secret: Some("s:ecret/+".to_owned().into()),
-        key: None,
-    };
+    let client =
+        Client { id: "my id".to_owned(), secret: Some("s:ecret/+".to_owned().into()), key: None };
     let market = Market::start_signed_out(with_clients(vec![client])).await;
     let granted = market.ask_token("my+id", "s%3Aecret%2F%2B").await;
-    assert!(
-        granted.headers()["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("application/json")
-    );
+    assert!(granted.headers()["content-type"].to_str().unwrap().starts_with("application/json"));
     let (status, body) = answer(granted).await;
     assert_eq!(
         (status.as_u16(), &body["token_type"], &body["expires_in"]),
@@ -55,71 +44,30 @@ async fn ask_by_assertion(market: &Market, kid: &str, audience: &str, jti: &str)
     let assertion = jsonwebtoken::encode(&header, &claims, &key).unwrap();
     let form = [
         ("client_assertion", assertion.as_str()),
-        (
-            "client_assertion_type",
-            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        ),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_id", "robot"),
         ("grant_type", "client_credentials"),
         ("token_endpoint_auth_method", "private_key_jwt"),
     ];
     let url = format!("{}/api/m2m/oauth/token", market.url);
-    market
-        .http
-        .post(url)
-        .form(&form)
-        .send()
-        .await
-        .unwrap()
-        .status()
-        .as_u16()
+    market.http.post(url).form(&form).send().await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
 async fn an_assertion_is_checked_and_good_once() {
-    let key = ClientKey {
-        id: "k1".to_owned(),
-        public_key: PUBLIC_KEY.to_owned(),
-    };
-    let client = Client {
-        id: "robot".to_owned(),
-        secret: None,
-        key: Some(key),
-    };
+    let key = ClientKey { id: "k1".to_owned(), public_key: PUBLIC_KEY.to_owned() };
+    let client = Client { id: "robot".to_owned(), secret: None, key: Some(key) };
     let market = Market::start_signed_out(with_clients(vec![client])).await;
     let right = "console-client-credentials";
     assert_eq!(ask_by_assertion(&market, "k1", right, "a").await, 200);
-    assert_eq!(
-        ask_by_assertion(&market, "k1", right, "a").await,
-        401,
-        "the same jti again"
-    );
-    assert_eq!(
-        ask_by_assertion(&market, "k2", right, "b").await,
-        401,
-        "another key id"
-    );
-    assert_eq!(
-        ask_by_assertion(&market, "k1", "somebody", "c").await,
-        401,
-        "another audience"
-    );
+    assert_eq!(ask_by_assertion(&market, "k1", right, "a").await, 401, "the same jti again");
+    assert_eq!(ask_by_assertion(&market, "k2", right, "b").await, 401, "another key id");
+    assert_eq!(ask_by_assertion(&market, "k1", "somebody", "c").await, 401, "another audience");
 
-    let other = ClientKey {
-        id: "k1".to_owned(),
-        public_key: OTHER_PUBLIC_KEY.to_owned(),
-    };
-    let client = Client {
-        id: "robot".to_owned(),
-        secret: None,
-        key: Some(other),
-    };
+    let other = ClientKey { id: "k1".to_owned(), public_key: OTHER_PUBLIC_KEY.to_owned() };
+    let client = Client { id: "robot".to_owned(), secret: None, key: Some(other) };
     let market = Market::start_signed_out(with_clients(vec![client])).await;
-    assert_eq!(
-        ask_by_assertion(&market, "k1", right, "a").await,
-        401,
-        "signed with another key"
-    );
+    assert_eq!(ask_by_assertion(&market, "k1", right, "a").await, 401, "signed with another key");
 }
 
 const OTHER_PUBLIC_KEY: &str = include_str!("support/other-key.pub.pem");
@@ -128,10 +76,7 @@ const OTHER_PUBLIC_KEY: &str = include_str!("support/other-key.pub.pem");
 async fn the_console_version_decides_which_paths_exist() {
     let market = Market::start(Settings::default()).await;
     let (status, body) = market.get("/api/version").await;
-    assert_eq!(
-        (status.as_u16(), &body["major"], &body["minor"]),
-        (200, &json!("14"), &json!("1"))
-    );
+    assert_eq!((status.as_u16(), &body["major"], &body["minor"]), (200, &json!("14"), &json!("1")));
     market.handle.set_console("404".parse().unwrap());
     let (status, body) = market.get("/api/version").await;
     assert_eq!((status.as_u16(), &body["statusCode"]), (404, &json!(404)));
@@ -146,10 +91,7 @@ async fn an_item_is_created_read_updated_listed_and_deleted() {
     let (status, first) = market.apply(&[sidecar("my-sidecar")]).await;
     assert_eq!((status.as_u16(), &first["done"]), (200, &json!(true)));
     let id = first["items"][0]["_id"].as_str().unwrap().to_owned();
-    assert!(
-        id.len() == 24 && id.chars().all(|c| c.is_ascii_hexdigit()),
-        "{id}"
-    );
+    assert!(id.len() == 24 && id.chars().all(|c| c.is_ascii_hexdigit()), "{id}");
     assert_eq!(
         first["items"][0],
         json!({
@@ -172,40 +114,21 @@ async fn an_item_is_created_read_updated_listed_and_deleted() {
     );
     assert!(item["releaseDate"].is_string());
 
-    let listed = market
-        .request(Method::GET, "/api/marketplace/?page=1&tenantId=acme")
-        .send()
-        .await
-        .unwrap();
+    let listed =
+        market.request(Method::GET, "/api/marketplace/?page=1&tenantId=acme").send().await.unwrap();
     assert_eq!(listed.headers()["x-total-items"], "1");
     assert_eq!(listed.headers()["x-total-pages"], "1");
     let (_, rows) = answer(listed).await;
-    assert_eq!(
-        (rows.as_array().unwrap().len(), &rows[0]["_id"]),
-        (1, &json!(id))
-    );
+    assert_eq!((rows.as_array().unwrap().len(), &rows[0]["_id"]), (1, &json!(id)));
     assert!(rows[0].get("version").is_none() && rows[0].get("resources").is_none());
 
     let deleted = market.delete(&path_of("my-sidecar", "NA")).await;
     assert_eq!(
-        (
-            deleted.status().as_u16(),
-            deleted.headers().contains_key("content-type")
-        ),
+        (deleted.status().as_u16(), deleted.headers().contains_key("content-type")),
         (204, false)
     );
-    assert_eq!(
-        market
-            .delete(&path_of("my-sidecar", "NA"))
-            .await
-            .status()
-            .as_u16(),
-        404
-    );
-    assert_eq!(
-        market.get(&path_of("my-sidecar", "NA")).await.0.as_u16(),
-        404
-    );
+    assert_eq!(market.delete(&path_of("my-sidecar", "NA")).await.status().as_u16(), 404);
+    assert_eq!(market.get(&path_of("my-sidecar", "NA")).await.0.as_u16(), 404);
 }
 
 #[tokio::test]
@@ -213,39 +136,17 @@ async fn an_item_comes_back_as_the_manifest_that_was_applied() {
     let market = Market::start(Settings::default()).await;
     market.apply(&[sidecar("a")]).await;
     let ask = |accept: &'static str| {
-        market
-            .request(Method::GET, &path_of("a", "NA"))
-            .header("accept", accept)
-            .send()
+        market.request(Method::GET, &path_of("a", "NA")).header("accept", accept).send()
     };
     // `header` adds a second value; the first media type that fits decides.
     let url = format!("{}{}", market.url, path_of("a", "NA"));
-    let manifest = market
-        .http
-        .get(&url)
-        .header("accept", "application/json; as=manifest");
-    let manifest = manifest
-        .bearer_auth(market.token.as_ref().unwrap())
-        .send()
-        .await
-        .unwrap();
+    let manifest = market.http.get(&url).header("accept", "application/json; as=manifest");
+    let manifest = manifest.bearer_auth(market.token.as_ref().unwrap()).send().await.unwrap();
     let (_, mut manifest) = answer(manifest).await;
-    assert!(
-        manifest
-            .as_object_mut()
-            .unwrap()
-            .remove("releaseDate")
-            .is_some()
-    );
-    assert_eq!(
-        manifest.as_object_mut().unwrap().remove("type"),
-        Some(json!("sidecar"))
-    );
+    assert!(manifest.as_object_mut().unwrap().remove("releaseDate").is_some());
+    assert_eq!(manifest.as_object_mut().unwrap().remove("type"), Some(json!("sidecar")));
     assert_eq!(manifest, sidecar("a"));
-    let yaml = market
-        .http
-        .get(&url)
-        .header("accept", "application/yaml; as=manifest");
+    let yaml = market.http.get(&url).header("accept", "application/yaml; as=manifest");
     let yaml = yaml
         .bearer_auth(market.token.as_ref().unwrap())
         .send()
@@ -256,10 +157,7 @@ async fn an_item_comes_back_as_the_manifest_that_was_applied() {
         .unwrap();
     let yaml: Value = serde_saphyr::from_str(&yaml).unwrap();
     assert_eq!(yaml["resources"], sidecar("a")["resources"]);
-    assert_eq!(
-        ask("application/json").await.unwrap().status().as_u16(),
-        200
-    );
+    assert_eq!(ask("application/json").await.unwrap().status().as_u16(), 200);
 }
 
 #[tokio::test]
@@ -276,10 +174,7 @@ async fn the_walk_through_of_the_user_document_works_on_the_legacy_api() {
     });
     let (_, created) = market.apply_legacy(&[item.clone()]).await;
     let row = created["items"][0].clone();
-    assert_eq!(
-        (&row["inserted"], &row["validationErrors"]),
-        (&json!(true), &json!([]))
-    );
+    assert_eq!((&row["inserted"], &row["validationErrors"]), (&json!(true), &json!([])));
     item["resources"]["dockerImage"] = json!("ghcr.io/my-sidecar:2.0");
     let (_, updated) = market.apply_legacy(&[item]).await;
     assert_eq!(
@@ -289,10 +184,7 @@ async fn the_walk_through_of_the_user_document_works_on_the_legacy_api() {
 
     let legacy = "/api/backend/marketplace/tenants/acme/resources/my-sidecar/versions/NA";
     let (_, read) = market.get(legacy).await;
-    assert_eq!(
-        (&read["releaseStage"], &read["comingSoon"]),
-        (&json!("stable"), &json!(false))
-    );
+    assert_eq!((&read["releaseStage"], &read["comingSoon"]), (&json!("stable"), &json!(false)));
     assert!(read.get("lifecycleStatus").is_none());
     let by_id = format!("/api/backend/marketplace/{}", row["_id"].as_str().unwrap());
     assert_eq!(market.get(&by_id).await.1, read);
@@ -321,10 +213,7 @@ async fn a_published_version_keeps_its_resources_and_its_type() {
     );
     assert!(body["items"][0].get("_id").is_none());
     let message = body["items"][0]["errors"][0]["message"].as_str().unwrap();
-    assert!(
-        message.contains("resources of version 1.0.0 cannot be changed"),
-        "{message}"
-    );
+    assert!(message.contains("resources of version 1.0.0 cannot be changed"), "{message}");
     assert_eq!(
         market.handle.item(COMPANY, &key("p", "1.0.0")).unwrap()["name"],
         json!("My plugin")
@@ -332,29 +221,20 @@ async fn a_published_version_keeps_its_resources_and_its_type() {
 
     let mut template = plugin("p", "1.0.0");
     template["type"] = json!("template");
-    assert_eq!(
-        market.apply(&[template]).await.1["items"][0]["done"],
-        json!(false)
-    );
+    assert_eq!(market.apply(&[template]).await.1["items"][0]["done"], json!(false));
 
     // Equal by value, and other fields, may be applied again and again.
     let mut same = plugin("p", "1.0.0");
     same["resources"]["services"]["one"]["replicas"] = json!(1.0);
     same["description"] = json!("now described");
-    assert_eq!(
-        market.apply(&[same]).await.1["items"][0]["done"],
-        json!(true)
-    );
+    assert_eq!(market.apply(&[same]).await.1["items"][0]["done"], json!(true));
 
     // A draft may change, even as it is published.
     let mut draft = plugin("d", "1.0.0");
     draft["lifecycleStatus"] = json!("draft");
     market.apply(&[draft]).await;
     changed["itemId"] = json!("d");
-    assert_eq!(
-        market.apply(&[changed]).await.1["items"][0]["updated"],
-        json!(true)
-    );
+    assert_eq!(market.apply(&[changed]).await.1["items"][0]["updated"], json!(true));
 }
 
 #[tokio::test]
@@ -390,10 +270,7 @@ async fn an_invalid_item_says_what_is_wrong_where() {
     ] {
         let mut item = sidecar("a");
         *item.pointer_mut(pointer).unwrap() = value;
-        assert!(
-            !failures(item).await.as_array().unwrap().is_empty(),
-            "{pointer}"
-        );
+        assert!(!failures(item).await.as_array().unwrap().is_empty(), "{pointer}");
     }
     for (field, value) in [
         ("version", json!({ "name": "1.0.0", "releaseNote": "-" })),
@@ -408,54 +285,25 @@ async fn an_invalid_item_says_what_is_wrong_where() {
     two_services["resources"]["services"]["two"] = json!({});
     failures(two_services).await;
     let mut without_status = sidecar("a");
-    without_status
-        .as_object_mut()
-        .unwrap()
-        .remove("lifecycleStatus");
+    without_status.as_object_mut().unwrap().remove("lifecycleStatus");
     failures(without_status).await;
     assert!(market.handle.items().is_empty());
-    let (_, legacy) = market
-        .apply_legacy(&[json!({ "itemId": "a", "name": "A" })])
-        .await;
+    let (_, legacy) = market.apply_legacy(&[json!({ "itemId": "a", "name": "A" })]).await;
     assert!(legacy["items"][0]["validationErrors"][0]["instancePath"].is_string());
 }
 
 #[tokio::test]
 async fn a_request_that_is_wrong_as_a_whole_is_refused_as_a_whole() {
-    let mut market = Market::start(Settings {
-        apply_limit: 2000,
-        ..Settings::default()
-    })
-    .await;
+    let mut market = Market::start(Settings { apply_limit: 2000, ..Settings::default() }).await;
     let path = "/api/tenants/acme/marketplace/items";
     for body in [json!({}), json!({ "resources": {} }), json!([])] {
         let (status, error) = market.post(path, &body).await;
-        assert_eq!(
-            (status.as_u16(), error["message"].is_string()),
-            (400, true),
-            "{body}"
-        );
+        assert_eq!((status.as_u16(), error["message"].is_string()), (400, true), "{body}");
     }
     let (status, _) = market.apply(&[json!({ "name": "x".repeat(3000) })]).await;
     assert_eq!(status.as_u16(), 413);
-    assert_eq!(
-        market
-            .get("/api/tenants/acme/marketplace/items//versions/")
-            .await
-            .0
-            .as_u16(),
-        404
-    );
-    assert_eq!(
-        market
-            .request(Method::PUT, path)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16(),
-        405
-    );
+    assert_eq!(market.get("/api/tenants/acme/marketplace/items//versions/").await.0.as_u16(), 404);
+    assert_eq!(market.request(Method::PUT, path).send().await.unwrap().status().as_u16(), 405);
     // The claims of a good token, signed by somebody else.
     let token = market.token.clone().unwrap();
     let (claims, mac) = token.split_once('.').unwrap();
@@ -475,14 +323,8 @@ async fn without_a_token_only_public_items_are_visible() {
     market.apply(&[sidecar("closed"), open]).await;
     market.token = None;
     let (_, rows) = market.get("/api/marketplace").await;
-    assert_eq!(
-        (rows.as_array().unwrap().len(), &rows[0]["itemId"]),
-        (1, &json!("open"))
-    );
-    assert_eq!(
-        rows[0]["visibility"],
-        json!({ "public": true, "allTenants": false })
-    );
+    assert_eq!((rows.as_array().unwrap().len(), &rows[0]["itemId"]), (1, &json!("open")));
+    assert_eq!(rows[0]["visibility"], json!({ "public": true, "allTenants": false }));
     assert_eq!(market.get(&path_of("closed", "NA")).await.0.as_u16(), 404);
 }
 
@@ -491,27 +333,12 @@ async fn versions_and_the_list_know_which_is_the_latest() {
     let market = Market::start(Settings::default()).await;
     let mut soon = plugin("p", "2.0.0");
     soon["lifecycleStatus"] = json!("coming-soon");
-    market
-        .apply(&[plugin("p", "1.10.0"), plugin("p", "1.9.0"), soon])
-        .await;
-    let (_, rows) = market
-        .get("/api/tenants/acme/marketplace/items/p/versions")
-        .await;
-    let seen: Vec<_> = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (&row["version"], &row["isLatest"]))
-        .collect();
+    market.apply(&[plugin("p", "1.10.0"), plugin("p", "1.9.0"), soon]).await;
+    let (_, rows) = market.get("/api/tenants/acme/marketplace/items/p/versions").await;
+    let seen: Vec<_> =
+        rows.as_array().unwrap().iter().map(|row| (&row["version"], &row["isLatest"])).collect();
     let (yes, no) = (json!(true), json!(false));
-    assert_eq!(
-        seen,
-        [
-            (&json!("2.0.0"), &no),
-            (&json!("1.10.0"), &yes),
-            (&json!("1.9.0"), &no)
-        ]
-    );
+    assert_eq!(seen, [(&json!("2.0.0"), &no), (&json!("1.10.0"), &yes), (&json!("1.9.0"), &no)]);
     let gone = market.delete(&path_of("p", "1.10.0")).await;
     assert_eq!(
         gone.headers()["x-marketplace-item-latest-version"],
@@ -528,25 +355,13 @@ async fn versions_and_the_list_know_which_is_the_latest() {
         ("tenantId=other", 0),
     ] {
         let (status, rows) = market.get(&format!("/api/marketplace/?{query}")).await;
-        assert_eq!(
-            (status.as_u16(), rows.as_array().map(Vec::len)),
-            (200, Some(found)),
-            "{query}"
-        );
+        assert_eq!((status.as_u16(), rows.as_array().map(Vec::len)), (200, Some(found)), "{query}");
     }
-    for query in [
-        "page=0",
-        "perPage=201",
-        "name=(",
-        "sort=size",
-        "includeTenantId=a&availableTo=public",
-    ] {
+    for query in
+        ["page=0", "perPage=201", "name=(", "sort=size", "includeTenantId=a&availableTo=public"]
+    {
         assert_eq!(
-            market
-                .get(&format!("/api/marketplace/?{query}"))
-                .await
-                .0
-                .as_u16(),
+            market.get(&format!("/api/marketplace/?{query}")).await.0.as_u16(),
             400,
             "{query}"
         );
@@ -602,9 +417,7 @@ async fn an_image_is_uploaded_on_both_paths_and_served() {
                 && location.rsplit_once('.').unwrap().1 == "png",
             "{location}"
         );
-        let served = reqwest::get(format!("{}{location}", market.url))
-            .await
-            .unwrap();
+        let served = reqwest::get(format!("{}{location}", market.url)).await.unwrap();
         assert_eq!(served.headers()["content-type"], "image/png");
         assert_eq!(served.bytes().await.unwrap(), PNG);
     }
@@ -620,12 +433,7 @@ async fn an_image_is_uploaded_on_both_paths_and_served() {
         "the type is not that of the bytes"
     );
     assert_eq!(upload(&market, old, "image/png", b"GIF89a").await.0, 400);
-    assert_eq!(
-        upload(&market, old, "image/png", &vec![0; 9 * 1024 * 1024])
-            .await
-            .0,
-        413
-    );
+    assert_eq!(upload(&market, old, "image/png", &vec![0; 9 * 1024 * 1024]).await.0, 413);
 }
 
 #[tokio::test]
@@ -634,10 +442,8 @@ async fn the_log_says_what_was_asked() {
     market.apply(&[plugin("p", "1.0.0"), sidecar("a")]).await;
     market.get(&path_of("a", "NA")).await;
     let log = market.handle.log();
-    let brief: Vec<_> = log
-        .iter()
-        .map(|e| (e.route, e.resources, e.status, e.items.join(",")))
-        .collect();
+    let brief: Vec<_> =
+        log.iter().map(|e| (e.route, e.resources, e.status, e.items.join(","))).collect();
     assert_eq!(
         brief,
         [
@@ -645,13 +451,7 @@ async fn the_log_says_what_was_asked() {
             (Route::Get, 1, Some(200), "a NA".to_owned()),
         ]
     );
-    assert_eq!(
-        (
-            market.handle.calls(Route::Apply),
-            market.handle.calls(Route::Delete)
-        ),
-        (1, 0)
-    );
+    assert_eq!((market.handle.calls(Route::Apply), market.handle.calls(Route::Delete)), (1, 0));
     assert_eq!(log[0].headers["client-key"], "miactl");
     assert!(log[0].ended.unwrap() < log[1].began, "one after the other");
 }
@@ -659,33 +459,13 @@ async fn the_log_says_what_was_asked() {
 #[tokio::test]
 async fn the_types_of_the_platform_can_be_read() {
     let market = Market::start(Settings::default()).await;
-    let (_, rows) = market
-        .get("/api/marketplace/item-type-definitions/?visibility=console,acme&page=1")
-        .await;
+    let (_, rows) =
+        market.get("/api/marketplace/item-type-definitions/?visibility=console,acme&page=1").await;
     assert_eq!(rows.as_array().unwrap().len(), 10);
-    let (_, one) = market
-        .get("/api/tenants/mia-platform/marketplace/item-type-definitions/plugin/")
-        .await;
+    let (_, one) =
+        market.get("/api/tenants/mia-platform/marketplace/item-type-definitions/plugin/").await;
     assert_eq!(one["spec"]["isVersioningSupported"], json!(true));
     let path = "/api/tenants/acme/marketplace/item-type-definitions/";
-    assert_eq!(
-        market
-            .request(Method::PUT, path)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16(),
-        501
-    );
-    assert_eq!(
-        market
-            .get("/api/marketplace/categories")
-            .await
-            .1
-            .as_array()
-            .unwrap()
-            .len(),
-        35
-    );
+    assert_eq!(market.request(Method::PUT, path).send().await.unwrap().status().as_u16(), 501);
+    assert_eq!(market.get("/api/marketplace/categories").await.1.as_array().unwrap().len(), 35);
 }

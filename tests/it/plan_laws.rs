@@ -18,13 +18,8 @@ use crate::support::domain::{anything_goes, commit, done, item, key, noon};
 /// Fields of a small document.
 type Doc = BTreeMap<u8, u8>;
 
-const KEYS: [(&str, &str); 5] = [
-    ("a", "NA"),
-    ("b", "NA"),
-    ("c", "1.0.0"),
-    ("c", "1.1.0"),
-    ("d", "NA"),
-];
+const KEYS: [(&str, &str); 5] =
+    [("a", "NA"), ("b", "NA"), ("c", "1.0.0"), ("c", "1.1.0"), ("d", "NA")];
 
 /// Every pass comes this many minutes after the last: no contest arises.
 const BETWEEN_PASSES: i64 = 120;
@@ -123,11 +118,7 @@ impl World {
         for step in steps {
             match step {
                 Step::Edit(number, field, value) => {
-                    let new = File {
-                        path: 0,
-                        doc: Doc::new(),
-                        broken: false,
-                    };
+                    let new = File { path: 0, doc: Doc::new(), broken: false };
                     let file = self.files.entry(key_of(*number)).or_insert(new);
                     match value {
                         Some(value) => file.doc.insert(*field, *value),
@@ -141,15 +132,10 @@ impl World {
                         .and_modify(|file| file.path = file.path.wrapping_add(1));
                 }
                 Step::Toggle(number) => {
-                    self.files
-                        .entry(key_of(*number))
-                        .and_modify(|file| file.broken = !file.broken);
+                    self.files.entry(key_of(*number)).and_modify(|file| file.broken = !file.broken);
                 }
                 Step::Meddle(number, field, value) => {
-                    self.server
-                        .entry(key_of(*number))
-                        .or_default()
-                        .insert(*field, *value);
+                    self.server.entry(key_of(*number)).or_default().insert(*field, *value);
                 }
                 Step::Vandalise(number) => drop(self.server.remove(&key_of(*number))),
                 Step::Pass(weather) => records.push(self.pass(weather)),
@@ -159,11 +145,8 @@ impl World {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot {
-            commit: commit("c1"),
-            items: BTreeMap::new(),
-            problems: Vec::new(),
-        };
+        let mut snapshot =
+            Snapshot { commit: commit("c1"), items: BTreeMap::new(), problems: Vec::new() };
         for (key, file) in &self.files {
             let path = RepoPath::new(&format!("{}/{}.json", key.item_id, file.path)).unwrap();
             if file.broken {
@@ -171,15 +154,9 @@ impl World {
                 continue;
             }
             let base = item(key.item_id.as_str(), &key.version.to_string()).build();
-            snapshot.items.insert(
-                key.clone(),
-                Item {
-                    digest: digest_of(&file.doc),
-                    path,
-                    ..base
-                }
-                .into(),
-            );
+            snapshot
+                .items
+                .insert(key.clone(), Item { digest: digest_of(&file.doc), path, ..base }.into());
         }
         snapshot
     }
@@ -188,38 +165,24 @@ impl World {
     fn look(&self, key: &ItemKey, weather: &Weather) -> Look {
         let blind = (0..KEYS.len()).any(|number| weather.blind[number] && key_of(number) == *key);
         if blind {
-            return Look::Failed {
-                why: "time-out".to_owned(),
-            };
+            return Look::Failed { why: "time-out".to_owned() };
         }
         let Some(live) = self.server.get(key) else {
             return Look::Absent;
         };
         let wanted = self.files.get(key).filter(|file| !file.broken);
         match wanted {
-            Some(file)
-                if file
-                    .doc
-                    .iter()
-                    .all(|(field, value)| live.get(field) == Some(value)) =>
-            {
+            Some(file) if file.doc.iter().all(|(field, value)| live.get(field) == Some(value)) => {
                 Look::Agrees { object_id: None }
             }
-            _ => Look::Differs {
-                object_id: None,
-                fields: Vec::new(),
-            },
+            _ => Look::Differs { object_id: None, fields: Vec::new() },
         }
     }
 
     fn pass(&mut self, weather: &Weather) -> Record {
         self.passes += 1;
         let now = noon(self.passes * BETWEEN_PASSES);
-        let policy = Policy {
-            now,
-            retry_rejected: weather.retry_rejected,
-            ..anything_goes()
-        };
+        let policy = Policy { now, retry_rejected: weather.retry_rejected, ..anything_goes() };
         let snapshot = self.snapshot();
         let live: Live = in_scope(weather.scope, &snapshot, &self.ledger)
             .into_iter()
@@ -232,11 +195,7 @@ impl World {
         };
         let plan = check(plan(&snapshot, &self.ledger, &live, &policy), &limits);
         let (before, server_before) = (self.ledger.clone(), self.server.clone());
-        let settling = Settling {
-            commit: snapshot.commit.clone(),
-            now,
-            setting: policy.setting,
-        };
+        let settling = Settling { commit: snapshot.commit.clone(), now, setting: policy.setting };
         let (reach, save) = weather.crash.unwrap_or((usize::MAX, usize::MAX));
         let mut sent = Vec::new();
         for (number, change) in plan.changes.iter().take(reach).enumerate() {
@@ -262,11 +221,7 @@ impl World {
     }
 
     fn send(&mut self, change: &Change, fault: Fault) -> Outcome {
-        let fault = if change.action.is_write() {
-            fault
-        } else {
-            Fault::None
-        };
+        let fault = if change.action.is_write() { fault } else { Fault::None };
         if matches!(fault, Fault::None | Fault::AnswerLost) {
             match change.action {
                 Action::Create | Action::Update => {
@@ -283,19 +238,12 @@ impl World {
         }
         let result = match fault {
             Fault::None => return done(change),
-            Fault::Lost | Fault::AnswerLost => Err(Failure::Transient {
-                why: "cut".to_owned(),
-                retry_after: None,
-            }),
-            Fault::Rejected => Err(Failure::Rejected {
-                why: "no".to_owned(),
-                pointer: None,
-            }),
+            Fault::Lost | Fault::AnswerLost => {
+                Err(Failure::Transient { why: "cut".to_owned(), retry_after: None })
+            }
+            Fault::Rejected => Err(Failure::Rejected { why: "no".to_owned(), pointer: None }),
         };
-        Outcome {
-            change: change.clone(),
-            result,
-        }
+        Outcome { change: change.clone(), result }
     }
 }
 
@@ -348,18 +296,12 @@ fn others() -> impl Strategy<Value = Step> {
 
 /// Anything may happen.
 fn stormy() -> impl Strategy<Value = Vec<Step>> {
-    vec(
-        prop_oneof![4 => commits(), 2 => others(), 3 => weather().prop_map(Step::Pass)],
-        1..40,
-    )
+    vec(prop_oneof![4 => commits(), 2 => others(), 3 => weather().prop_map(Step::Pass)], 1..40)
 }
 
 /// Only commits and passes, and nothing fails.
 fn quiet() -> impl Strategy<Value = Vec<Step>> {
-    vec(
-        prop_oneof![2 => commits(), 1 => fair_weather().prop_map(Step::Pass)],
-        1..40,
-    )
+    vec(prop_oneof![2 => commits(), 1 => fair_weather().prop_map(Step::Pass)], 1..40)
 }
 
 fn keys(changes: &[Change]) -> BTreeSet<ItemKey> {
@@ -536,10 +478,8 @@ proptest! {
 
 /// The same map, filled in another order.
 fn turned<V: Clone>(map: &BTreeMap<ItemKey, V>, turn: usize) -> BTreeMap<ItemKey, V> {
-    let mut pairs: Vec<(ItemKey, V)> = map
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
+    let mut pairs: Vec<(ItemKey, V)> =
+        map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let turn = turn.min(pairs.len());
     pairs.rotate_left(turn);
     pairs.reverse();

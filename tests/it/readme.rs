@@ -63,7 +63,10 @@ fn settle(path: &str, before: &str, after: &str) {
 
 fn first_difference(before: &str, after: &str) -> String {
     let differing = before.lines().zip(after.lines()).find(|(one, other)| one != other);
-    differing.map_or_else(|| "one ends earlier".to_owned(), |(one, other)| format!("page:    {one}\nprogram: {other}"))
+    differing.map_or_else(
+        || "one ends earlier".to_owned(),
+        |(one, other)| format!("page:    {one}\nprogram: {other}"),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +79,11 @@ async fn the_commands_of_the_readme_run_and_print_what_it_shows() {
     assert!(scripts.len() >= 5, "the blocks are found");
     let script = |block: &Block<'_>| {
         let lines = block.body.lines().filter(|line| !BUILDS.contains(line));
-        lines.collect::<Vec<_>>().join("\n").replace("cargo run -- ", "marketsync ").replace(CONSOLE, &market.url)
+        lines
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("cargo run -- ", "marketsync ")
+            .replace(CONSOLE, &market.url)
     };
     let world = World::new();
     let ran = world.run(&scripts.iter().map(|(_, block)| script(block)).collect::<Vec<_>>());
@@ -115,7 +122,8 @@ fn the_help_in_the_reference_is_that_of_the_program() {
         Some(help.lines().map(|line| format!("{}\n", line.trim_end())).collect())
     });
     settle("docs/cli.md", &text, &rewritten(&text, &bodies.collect::<Vec<_>>()));
-    let named: Vec<&str> = found.iter().filter_map(|block| block.note?.strip_prefix("help ")).collect();
+    let named: Vec<&str> =
+        found.iter().filter_map(|block| block.note?.strip_prefix("help ")).collect();
     for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
         assert!(named.contains(&command.get_name()), "docs/cli.md has no `{}`", command.get_name());
     }
@@ -125,11 +133,18 @@ fn the_help_in_the_reference_is_that_of_the_program() {
 fn every_command_line_of_the_pages_is_understood() {
     for path in PAGES {
         let text = page(path);
-        for block in blocks(&text).iter().filter(|block| ["sh", "yaml", "console"].contains(&block.language)) {
+        for block in
+            blocks(&text).iter().filter(|block| ["sh", "yaml", "console"].contains(&block.language))
+        {
             let joined = block.body.replace("\\\n", " ");
             for line in joined.lines() {
-                let line = line.trim().trim_start_matches("- ").trim_start_matches("run: ").trim_start_matches("$ ");
-                let line = line.strip_prefix("cargo run -- ").or_else(|| line.strip_prefix("marketsync "));
+                let line = line
+                    .trim()
+                    .trim_start_matches("- ")
+                    .trim_start_matches("run: ")
+                    .trim_start_matches("$ ");
+                let line =
+                    line.strip_prefix("cargo run -- ").or_else(|| line.strip_prefix("marketsync "));
                 let Some(line) = line else { continue };
                 let line = line.split(['|', '>', '&', ';', '#']).next().unwrap_or_default();
                 let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
@@ -206,7 +221,11 @@ fn the_pictures_of_apply_are_taken_from_life() {
     picture.replace("items/sidecars/my-sidecar.json", "my-sidecar:1.0", "my-sidecar:2.0");
     picture.commit("my-sidecar 2.0");
     picture.take("edit", APPLY, "0");
-    picture.replace("items/plugins/orders-api/1.1.0.json", "\"dockerImage\": \"", "\"dockerImage\": \"mirror.");
+    picture.replace(
+        "items/plugins/orders-api/1.1.0.json",
+        "\"dockerImage\": \"",
+        "\"dockerImage\": \"mirror.",
+    );
     picture.commit("orders-api from a mirror");
     picture.take("held", APPLY, "1");
 }

@@ -57,9 +57,7 @@ fn a_problem_as_compilers_show_it() {
 #[test]
 fn nothing_that_others_wrote_moves_the_cursor() {
     let evil = "a\u{1b}[2J\r\n\u{202e}b";
-    let mut problem = place("/itemId", Place::Value, evil)
-        .hint(evil)
-        .expected(evil);
+    let mut problem = place("/itemId", Place::Value, evil).hint(evil).expected(evil);
     problem.found = Some(evil.to_owned());
     problem.path = evil.to_owned();
     problem.pointer = Some(evil.to_owned());
@@ -68,10 +66,8 @@ fn nothing_that_others_wrote_moves_the_cursor() {
     assert_eq!(shown.lines().count(), 8, "{shown}");
     let mut report = sample();
     for outcome in report.outcomes.values_mut() {
-        outcome.result = Err(Failure::Rejected {
-            why: evil.to_owned(),
-            pointer: Some(evil.to_owned()),
-        });
+        outcome.result =
+            Err(Failure::Rejected { why: evil.to_owned(), pointer: Some(evil.to_owned()) });
     }
     assert!(!text::applied(&report).contains(['\u{1b}', '\r', '\u{202e}']));
 }
@@ -109,10 +105,7 @@ fn sample() -> Report {
     .into_iter()
     .map(|(id, look)| (key(id, "NA"), look))
     .collect();
-    let policy = Policy {
-        prune: false,
-        ..anything_goes()
-    };
+    let policy = Policy { prune: false, ..anything_goes() };
     let plan = check(plan(&source, &recorded, &live, &policy), &Limits::default());
     let outcomes = plan.changes.iter().map(|change| {
         let failure = match change.key.item_id.as_str() {
@@ -132,10 +125,7 @@ fn sample() -> Report {
                 return outcome;
             }
         };
-        Outcome {
-            change: change.clone(),
-            result: Err(failure),
-        }
+        Outcome { change: change.clone(), result: Err(failure) }
     });
     let mut report = Report::of(&source);
     report.add(&plan, outcomes.collect());
@@ -176,11 +166,7 @@ fn the_table_of_what_was_applied() {
 
 #[test]
 fn the_findings_of_validate() {
-    let report = Report {
-        items: 1,
-        problems: sample().problems,
-        ..Report::default()
-    };
+    let report = Report { items: 1, problems: sample().problems, ..Report::default() };
     insta::assert_snapshot!(text::validated(&report), @r#"
     error: `naem` is not allowed here
      --> items/a.json:3:17 /resources/naem
@@ -196,9 +182,7 @@ fn the_findings_of_validate() {
 #[test]
 fn the_report_for_machines() {
     let mut report = sample();
-    report
-        .outcomes
-        .retain(|key, _| ["edited", "rejected"].contains(&key.item_id.as_str()));
+    report.outcomes.retain(|key, _| ["edited", "rejected"].contains(&key.item_id.as_str()));
     insta::assert_snapshot!(serde_json::to_string_pretty(&json::report(&report, None)).unwrap(), @r#"
     {
       "applied": [

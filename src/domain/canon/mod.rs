@@ -136,10 +136,7 @@ pub fn same(left: &Value, right: &Value) -> bool {
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(left, right))
+                && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
@@ -159,15 +156,12 @@ pub fn same(left: &Value, right: &Value) -> bool {
 /// The caller brings both into one shape: [`wanted_view`], [`live_view`].
 pub fn agrees(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
-        (Value::Object(wanted), Value::Object(live)) => wanted
-            .iter()
-            .all(|(key, wanted)| agrees(wanted, live.get(key).unwrap_or(&Value::Null))),
+        (Value::Object(wanted), Value::Object(live)) => {
+            wanted.iter().all(|(key, wanted)| agrees(wanted, live.get(key).unwrap_or(&Value::Null)))
+        }
         (Value::Array(wanted), Value::Array(live)) => {
             wanted.len() == live.len()
-                && wanted
-                    .iter()
-                    .zip(live)
-                    .all(|(wanted, live)| agrees(wanted, live))
+                && wanted.iter().zip(live).all(|(wanted, live)| agrees(wanted, live))
         }
         (wanted, live) => same(wanted, live),
     }

@@ -48,12 +48,8 @@ const NEW: [&str; 8] = [
 ];
 
 /// The fields of the legacy model only (§7.2).
-const LEGACY: [&str; 4] = [
-    "comingSoon",
-    "isVersioningSupported",
-    "publishOnMiaDocumentation",
-    "releaseStage",
-];
+const LEGACY: [&str; 4] =
+    ["comingSoon", "isVersioningSupported", "publishOnMiaDocumentation", "releaseStage"];
 
 /// What of a wanted manifest can be compared: the fields of the generation's
 /// model, in one spelling. Anything else a server may drop.
@@ -88,9 +84,7 @@ fn view(document: &Value, generation: Generation, live: bool) -> Value {
     version(&mut view);
     release_date(&mut view);
     // All absent may come back as all false, and the other way round (§8.2).
-    let stated = document
-        .get("visibility")
-        .filter(|visibility| !visibility.is_null());
+    let stated = document.get("visibility").filter(|visibility| !visibility.is_null());
     if live || stated.is_some() {
         view.insert("visibility".to_owned(), visibility(stated));
     }
@@ -99,14 +93,8 @@ fn view(document: &Value, generation: Generation, live: bool) -> Value {
 
 /// `itemTypeDefinitionRef` wins; a bare `type` is the platform's (§7.1).
 fn item_type(document: &Map<String, Value>, view: &mut Map<String, Value>) {
-    let has_ref = view
-        .get("itemTypeDefinitionRef")
-        .is_some_and(|value| !value.is_null());
-    if let Some(name) = document
-        .get("type")
-        .and_then(Value::as_str)
-        .filter(|_| !has_ref)
-    {
+    let has_ref = view.get("itemTypeDefinitionRef").is_some_and(|value| !value.is_null());
+    if let Some(name) = document.get("type").and_then(Value::as_str).filter(|_| !has_ref) {
         view.insert(
             "itemTypeDefinitionRef".to_owned(),
             json!({"namespace": PLATFORM, "name": name}),
@@ -116,10 +104,7 @@ fn item_type(document: &Map<String, Value>, view: &mut Map<String, Value>) {
 
 /// `category {id, label}` is `categoryId`, expanded on reading.
 fn category(document: &Map<String, Value>, view: &mut Map<String, Value>) {
-    if let Some(id) = document
-        .get("category")
-        .and_then(|category| category.get("id"))
-    {
+    if let Some(id) = document.get("category").and_then(|category| category.get("id")) {
         view.entry("categoryId").or_insert_with(|| id.clone());
     }
 }

@@ -95,10 +95,7 @@ fn failed((outcome, failure): (&Outcome, &Failure)) -> Value {
 }
 
 fn held(held: &Held) -> Value {
-    extended(
-        change(&held.change),
-        json!({ "hold": held.why, "because": held.why.to_string() }),
-    )
+    extended(change(&held.change), json!({ "hold": held.why, "because": held.why.to_string() }))
 }
 
 /// One problem of a file.

@@ -45,15 +45,9 @@ impl Report {
     pub fn add(&mut self, plan: &Plan, outcomes: Vec<Outcome>) {
         self.unchanged = plan.unchanged;
         self.unattempted = plan.changes.len().saturating_sub(outcomes.len());
-        self.held = plan
-            .held
-            .iter()
-            .map(|held| (held.change.key.clone(), held.clone()))
-            .collect();
-        self.outcomes = outcomes
-            .into_iter()
-            .map(|outcome| (outcome.change.key.clone(), outcome))
-            .collect();
+        self.held = plan.held.iter().map(|held| (held.change.key.clone(), held.clone())).collect();
+        self.outcomes =
+            outcomes.into_iter().map(|outcome| (outcome.change.key.clone(), outcome)).collect();
     }
 
     /// The report of a repeated pass, over that of the earlier ones: what was
@@ -70,20 +64,14 @@ impl Report {
 
     /// The problems that stop an item.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
-        self.problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error)
     }
 
     /// The changes that failed.
     pub fn failures(&self) -> impl Iterator<Item = (&Outcome, &Failure)> {
-        self.outcomes.values().filter_map(|outcome| {
-            outcome
-                .result
-                .as_ref()
-                .err()
-                .map(|failure| (outcome, failure))
-        })
+        self.outcomes
+            .values()
+            .filter_map(|outcome| outcome.result.as_ref().err().map(|failure| (outcome, failure)))
     }
 
     /// What the whole of it comes to.

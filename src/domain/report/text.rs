@@ -20,14 +20,8 @@ pub fn problem(problem: &Problem) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    line(
-        &mut out,
-        format_args!("{severity}: {}", clean(&problem.message)),
-    );
-    let number = problem
-        .position
-        .map(|position| position.line.to_string())
-        .unwrap_or_default();
+    line(&mut out, format_args!("{severity}: {}", clean(&problem.message)));
+    let number = problem.position.map(|position| position.line.to_string()).unwrap_or_default();
     let margin = " ".repeat(number.len());
     let place = problem
         .position
@@ -37,25 +31,16 @@ pub fn problem(problem: &Problem) -> String {
         None | Some("") => String::new(),
         Some(pointer) => format!(" {}", clean(pointer)),
     };
-    line(
-        &mut out,
-        format_args!("{margin}--> {}{place}{pointer}", clean(&problem.path)),
-    );
+    line(&mut out, format_args!("{margin}--> {}{place}{pointer}", clean(&problem.path)));
     if let Some(excerpt) = &problem.excerpt {
         let start = " ".repeat(excerpt.start as usize);
         let caret = "^".repeat(excerpt.length.max(1) as usize);
         line(&mut out, format_args!("{margin} |"));
-        line(
-            &mut out,
-            format_args!("{number} | {}", clean(&excerpt.text)),
-        );
+        line(&mut out, format_args!("{number} | {}", clean(&excerpt.text)));
         line(&mut out, format_args!("{margin} | {start}{caret}"));
     }
-    let notes = [
-        ("expected", &problem.expected),
-        ("found", &problem.found),
-        ("help", &problem.hint),
-    ];
+    let notes =
+        [("expected", &problem.expected), ("found", &problem.found), ("help", &problem.hint)];
     for (name, text) in notes {
         if let Some(text) = text {
             line(&mut out, format_args!("{margin} = {name}: {}", clean(text)));
@@ -68,29 +53,20 @@ pub fn problem(problem: &Problem) -> String {
 /// Ends with a line break.
 pub fn applied(report: &Report) -> String {
     let mut out = String::new();
-    let (done, failed): (Vec<&Outcome>, Vec<&Outcome>) = report
-        .outcomes
-        .values()
-        .partition(|outcome| outcome.result.is_ok());
+    let (done, failed): (Vec<&Outcome>, Vec<&Outcome>) =
+        report.outcomes.values().partition(|outcome| outcome.result.is_ok());
     let attempted = done.len() + failed.len();
     if !done.is_empty() {
         line(
             &mut out,
-            format_args!(
-                "{} of {attempted} items have been successfully applied:\n",
-                done.len()
-            ),
+            format_args!("{} of {attempted} items have been successfully applied:\n", done.len()),
         );
         let rows = done.iter().filter_map(|outcome| {
             let applied = outcome.result.as_ref().ok()?;
             let object_id = applied.object_id.as_deref().unwrap_or(NO_OBJECT_ID);
             Some(row(outcome, object_id, &applied.verb.to_string()))
         });
-        table(
-            &mut out,
-            ["OBJECT ID", "ITEM ID", "VERSION", "STATUS"],
-            rows,
-        );
+        table(&mut out, ["OBJECT ID", "ITEM ID", "VERSION", "STATUS"], rows);
     }
     if !failed.is_empty() {
         line(
@@ -103,10 +79,7 @@ pub fn applied(report: &Report) -> String {
         let rows = failed.iter().filter_map(|outcome| {
             let why = match outcome.result.as_ref().err()? {
                 Failure::Transient { why, .. } => format!("given up: {why}"),
-                Failure::Rejected {
-                    why,
-                    pointer: Some(pointer),
-                } => format!("{why} ({pointer})"),
+                Failure::Rejected { why, pointer: Some(pointer) } => format!("{why} ({pointer})"),
                 Failure::Rejected { why, pointer: None } => why.clone(),
             };
             let object_id = outcome.change.object_id.as_deref().unwrap_or(NO_OBJECT_ID);
@@ -115,10 +88,7 @@ pub fn applied(report: &Report) -> String {
         table(&mut out, ["OBJECT ID", "ITEM ID", "VERSION", "ERROR"], rows);
     }
     if !report.held.is_empty() {
-        line(
-            &mut out,
-            format_args!("{} held:\n", items(report.held.len())),
-        );
+        line(&mut out, format_args!("{} held:\n", items(report.held.len())));
         let rows = report.held.values().map(|held| {
             let key = &held.change.key;
             [
@@ -128,11 +98,7 @@ pub fn applied(report: &Report) -> String {
                 held.why.to_string(),
             ]
         });
-        table(
-            &mut out,
-            ["WOULD", "ITEM ID", "VERSION", "HELD BECAUSE"],
-            rows,
-        );
+        table(&mut out, ["WOULD", "ITEM ID", "VERSION", "HELD BECAUSE"], rows);
     }
     line(&mut out, format_args!("{}", summary(report)));
     out
@@ -140,36 +106,18 @@ pub fn applied(report: &Report) -> String {
 
 /// One line that counts everything.
 fn summary(report: &Report) -> String {
-    let done = report
-        .outcomes
-        .values()
-        .filter(|outcome| outcome.result.is_ok())
-        .count();
+    let done = report.outcomes.values().filter(|outcome| outcome.result.is_ok()).count();
     let failed = report.failures().count();
     let errors = report.errors().count();
-    let mut parts = vec![
-        format!("{done} applied"),
-        format!("{} unchanged", report.unchanged),
-    ];
-    let problems = if errors == 1 {
-        "problem in a file"
-    } else {
-        "problems in files"
-    };
-    for (count, what) in [
-        (failed, "failed"),
-        (report.held.len(), "held"),
-        (errors, problems),
-    ] {
+    let mut parts = vec![format!("{done} applied"), format!("{} unchanged", report.unchanged)];
+    let problems = if errors == 1 { "problem in a file" } else { "problems in files" };
+    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, problems)] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
     }
-    let commit = report
-        .commit
-        .as_ref()
-        .map(|commit| format!(" at {}", commit.short()))
-        .unwrap_or_default();
+    let commit =
+        report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
     format!("{}{commit}: {}", items(report.items), parts.join(", "))
 }
 
@@ -182,11 +130,8 @@ pub fn validated(report: &Report) -> String {
     }
     let errors = report.errors().count();
     let warnings = report.problems.len() - errors;
-    let commit = report
-        .commit
-        .as_ref()
-        .map(|commit| format!(" at {}", commit.short()))
-        .unwrap_or_default();
+    let commit =
+        report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
     line(
         &mut out,
         format_args!(
@@ -209,45 +154,16 @@ pub fn status(status: &Status, now: Timestamp) -> String {
                 LastResult::Failed { why } => format!("Failed: {why}"),
                 LastResult::Rejected { why } => format!("Rejected: {why}"),
             };
-            let digest = item
-                .digest
-                .map_or_else(|| "-".to_owned(), |digest| digest.short());
+            let digest = item.digest.map_or_else(|| "-".to_owned(), |digest| digest.short());
             let commit = item.commit.short().to_owned();
             let age = age(now.duration_since(item.at));
-            [
-                key.item_id.to_string(),
-                key.version.to_string(),
-                digest,
-                commit,
-                age,
-                last,
-            ]
+            [key.item_id.to_string(), key.version.to_string(), digest, commit, age, last]
         });
-        table(
-            &mut out,
-            [
-                "ITEM ID",
-                "VERSION",
-                "DIGEST",
-                "COMMIT",
-                "AGE",
-                "LAST RESULT",
-            ],
-            rows,
-        );
+        table(&mut out, ["ITEM ID", "VERSION", "DIGEST", "COMMIT", "AGE", "LAST RESULT"], rows);
     }
-    let failed = status
-        .items
-        .values()
-        .filter(|item| !matches!(item.last, LastResult::Done { .. }))
-        .count();
-    line(
-        &mut out,
-        format_args!(
-            "{}, {failed} failed when last tried",
-            items(status.items.len())
-        ),
-    );
+    let failed =
+        status.items.values().filter(|item| !matches!(item.last, LastResult::Done { .. })).count();
+    line(&mut out, format_args!("{}, {failed} failed when last tried", items(status.items.len())));
     out
 }
 
@@ -267,21 +183,12 @@ fn items(count: usize) -> String {
 }
 
 fn counted(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn row(outcome: &Outcome, object_id: &str, last: &str) -> [String; 4] {
     let key = &outcome.change.key;
-    [
-        object_id.to_owned(),
-        key.item_id.to_string(),
-        key.version.to_string(),
-        last.to_owned(),
-    ]
+    [object_id.to_owned(), key.item_id.to_string(), key.version.to_string(), last.to_owned()]
 }
 
 /// Rows under their heads, two spaces before each column, the last column

@@ -28,17 +28,10 @@ pub(super) fn parse(path: &RepoPath, text: &str, had_bom: bool) -> Parsed {
     let (value, flags) = match read(text) {
         Err((error, flags)) if flags.stop.is_none() => {
             let (blanked, commas) = blank_trailing_commas(text);
-            let again = if commas.is_empty() {
-                Err((error, flags))
-            } else {
-                read(&blanked)
-            };
+            let again = if commas.is_empty() { Err((error, flags)) } else { read(&blanked) };
             // Behind an error the scan may have taken the inside of a text for
             // a comma.
-            let end = again
-                .as_ref()
-                .err()
-                .map_or(text.len(), |(error, _)| offset(text, error));
+            let end = again.as_ref().err().map_or(text.len(), |(error, _)| offset(text, error));
             problems.extend(trailing_commas(
                 path,
                 text,
@@ -53,10 +46,7 @@ pub(super) fn parse(path: &RepoPath, text: &str, had_bom: bool) -> Parsed {
         Ok(read) => read,
     };
     if !flags.duplicate_key && !flags.huge_number {
-        return Parsed {
-            value: Some(value),
-            problems,
-        };
+        return Parsed { value: Some(value), problems };
     }
     let found = findings(path, &Outline::new(Format::Json, text), &flags);
     let value = found.is_empty().then_some(value);
@@ -90,10 +80,7 @@ fn refused(
     } else {
         explain(path, text, error)
     });
-    Parsed {
-        value: None,
-        problems,
-    }
+    Parsed { value: None, problems }
 }
 
 /// The text with each comma that only a `}` or `]` follows replaced by a
@@ -115,11 +102,7 @@ fn blank_trailing_commas(text: &str) -> (String, Vec<usize>) {
             _ => comma = None,
         }
         before = *byte;
-        at = if *byte == b'"' {
-            end_of_string(bytes, at)
-        } else {
-            at + 1
-        };
+        at = if *byte == b'"' { end_of_string(bytes, at) } else { at + 1 };
     }
     let mut blanked = text.to_owned();
     // One pass: a replacement inside a `String` would move its tail each time.
@@ -164,10 +147,7 @@ fn trailing_commas(
     if let Some(at) = commas.get(MAX_FINDINGS) {
         problems.push(warning(
             *at,
-            format!(
-                "{} more trailing commas from here on",
-                commas.len() - MAX_FINDINGS
-            ),
+            format!("{} more trailing commas from here on", commas.len() - MAX_FINDINGS),
         ));
     }
     problems
@@ -184,14 +164,7 @@ pub(super) fn outline<'a>(text: &'a str, builder: &mut Builder<'a>) {
             b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => at += 1,
             b'{' | b'[' => {
                 at += 1;
-                builder.begin(
-                    if *byte == b'{' {
-                        Shape::Object
-                    } else {
-                        Shape::List
-                    },
-                    start..at,
-                );
+                builder.begin(if *byte == b'{' { Shape::Object } else { Shape::List }, start..at);
             }
             b'}' | b']' => {
                 at += 1;

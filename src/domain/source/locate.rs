@@ -93,11 +93,7 @@ impl<'a> Outline<'a> {
             .last()
             .and_then(|frame| builder.nodes.get(frame.node?))
             .map(|n| n.range.clone());
-        Self {
-            text,
-            nodes: builder.nodes,
-            unclosed,
-        }
+        Self { text, nodes: builder.nodes, unclosed }
     }
 
     /// The place of the value that `pointer` (RFC 6901) names.
@@ -135,9 +131,7 @@ impl<'a> Outline<'a> {
 
     /// Whether there is no value at all, or only YAML's empty one.
     pub(super) fn is_empty(&self) -> bool {
-        self.nodes
-            .first()
-            .is_none_or(|node| node.shape == Shape::Plain && node.range.is_empty())
+        self.nodes.first().is_none_or(|node| node.shape == Shape::Plain && node.range.is_empty())
     }
 
     /// A problem for each key that its object already holds.
@@ -184,12 +178,7 @@ impl<'a> Outline<'a> {
                 .found(text)
                 .hint("put it in quotes if it is a name; write it with a decimal point if it may be rounded")
         };
-        self.nodes
-            .iter()
-            .filter(wide)
-            .take(MAX_FINDINGS)
-            .map(problem)
-            .collect()
+        self.nodes.iter().filter(wide).take(MAX_FINDINGS).map(problem).collect()
     }
 
     fn children(&self, node: &Node<'a>) -> impl Iterator<Item = &Node<'a>> {
@@ -235,12 +224,7 @@ impl<'a> Outline<'a> {
     fn span(&self, range: Range<usize>) -> Span {
         let line_end = show::line_of(self.text, range.start).end;
         let end = show::floor(self.text, range.end).min(line_end);
-        let length = self
-            .text
-            .get(range.start..end)
-            .unwrap_or_default()
-            .chars()
-            .count();
+        let length = self.text.get(range.start..end).unwrap_or_default().chars().count();
         Span {
             offset: range.start,
             position: show::position(self.text, range.start),
@@ -251,11 +235,7 @@ impl<'a> Outline<'a> {
 
 /// A step of a pointer as it is spelt in the document (RFC 6901 §4).
 fn unescape(step: &str) -> Cow<'_, str> {
-    if step.contains('~') {
-        step.replace("~1", "/").replace("~0", "~").into()
-    } else {
-        step.into()
-    }
+    if step.contains('~') { step.replace("~1", "/").replace("~0", "~").into() } else { step.into() }
 }
 
 /// Takes the values of a text in its order.
@@ -281,9 +261,7 @@ struct Frame<'a> {
 impl<'a> Builder<'a> {
     /// Whether the next value of this text is a key.
     fn at_key(&self) -> bool {
-        self.open
-            .last()
-            .is_some_and(|frame| frame.is_object && frame.key.is_none())
+        self.open.last().is_some_and(|frame| frame.is_object && frame.key.is_none())
     }
 
     /// An object or a list begins.
@@ -310,10 +288,7 @@ impl<'a> Builder<'a> {
         if frame.is_key
             && let Some(parent) = self.open.last_mut()
         {
-            parent.key = Some(Key {
-                name: Cow::Borrowed(""),
-                range: frame.start..end,
-            });
+            parent.key = Some(Key { name: Cow::Borrowed(""), range: frame.start..end });
         }
     }
 
@@ -327,10 +302,7 @@ impl<'a> Builder<'a> {
         if self.at_key()
             && let Some(frame) = self.open.last_mut()
         {
-            frame.key = Some(Key {
-                name: name(),
-                range,
-            });
+            frame.key = Some(Key { name: name(), range });
         } else {
             self.add(shape, range);
         }
@@ -354,13 +326,7 @@ impl<'a> Builder<'a> {
             // A second document; there is only one.
             return None;
         }
-        self.nodes.push(Node {
-            key,
-            range,
-            shape,
-            first_child: None,
-            next: None,
-        });
+        self.nodes.push(Node { key, range, shape, first_child: None, next: None });
         Some(index)
     }
 }

@@ -200,10 +200,7 @@ pub fn parse(path: &RepoPath, format: Format, bytes: &[u8]) -> Parsed {
         let problem = Problem::of_file(path, "the file is empty")
             .expected("one item")
             .hint("write an item into it, or remove the file, or exclude it");
-        return Parsed {
-            value: None,
-            problems: vec![problem],
-        };
+        return Parsed { value: None, problems: vec![problem] };
     }
     match format {
         Format::Json => json::parse(path, body, text.len() != body.len()),
@@ -218,16 +215,9 @@ fn without_bom(text: &str) -> &str {
 
 /// The document nests deeper than [`MAX_DEPTH`] at `range`.
 fn too_deep(path: &RepoPath, text: &str, range: Range<usize>) -> Problem {
-    Problem::at(
-        path,
-        text,
-        range,
-        format!("the document nests deeper than {MAX_DEPTH} levels"),
-    )
-    .expected(format!(
-        "at most {MAX_DEPTH} objects and lists within each other"
-    ))
-    .hint("flatten the document; no item needs that depth")
+    Problem::at(path, text, range, format!("the document nests deeper than {MAX_DEPTH} levels"))
+        .expected(format!("at most {MAX_DEPTH} objects and lists within each other"))
+        .hint("flatten the document; no item needs that depth")
 }
 
 /// What a duplicate key or a too large integer looks like, once the whole text

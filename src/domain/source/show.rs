@@ -73,26 +73,16 @@ pub(super) fn line_of(text: &str, offset: usize) -> Range<usize> {
     let (before, after) = text.split_at(offset);
     let start = before.rfind('\n').map_or(0, |at| at + 1);
     let end = after.find('\n').map_or(text.len(), |at| offset + at);
-    let end = if end > start && text.as_bytes().get(end - 1) == Some(&b'\r') {
-        end - 1
-    } else {
-        end
-    };
+    let end =
+        if end > start && text.as_bytes().get(end - 1) == Some(&b'\r') { end - 1 } else { end };
     start..end.max(start)
 }
 
 /// The byte at which a line, counted from 1, begins; of a line that does not
 /// exist 0.
 pub(super) fn line_start(text: &str, line: usize) -> usize {
-    let breaks = text
-        .bytes()
-        .enumerate()
-        .filter(|(_, byte)| *byte == b'\n')
-        .map(|(at, _)| at + 1);
-    std::iter::once(0)
-        .chain(breaks)
-        .nth(line.saturating_sub(1))
-        .unwrap_or_default()
+    let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(breaks).nth(line.saturating_sub(1)).unwrap_or_default()
 }
 
 /// The line and column of a byte.
@@ -100,17 +90,8 @@ pub(super) fn position(text: &str, offset: usize) -> Position {
     let offset = floor(text, offset);
     let before = text.get(..offset).unwrap_or_default();
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    Position {
-        line: number(line),
-        column: number(column),
-    }
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Position { line: number(line), column: number(column) }
 }
 
 /// A count as it is kept; no text is long enough to need the limit.
@@ -125,29 +106,12 @@ pub(super) fn excerpt(text: &str, range: Range<usize>) -> Excerpt {
     // The place may be the line break itself.
     let start = start.min(line.end);
     let end = floor(text, range.end).clamp(start, line.end);
-    let column = text
-        .get(line.start..start)
-        .unwrap_or_default()
-        .chars()
-        .count();
-    let skipped = if column + EXCERPT_BEFORE > EXCERPT_CHARS {
-        column - EXCERPT_BEFORE
-    } else {
-        0
-    };
-    let shown = text
-        .get(line)
-        .unwrap_or_default()
-        .chars()
-        .skip(skipped)
-        .take(EXCERPT_CHARS);
+    let column = text.get(line.start..start).unwrap_or_default().chars().count();
+    let skipped = if column + EXCERPT_BEFORE > EXCERPT_CHARS { column - EXCERPT_BEFORE } else { 0 };
+    let shown = text.get(line).unwrap_or_default().chars().skip(skipped).take(EXCERPT_CHARS);
     let column = column - skipped;
-    let length = text
-        .get(start..end)
-        .unwrap_or_default()
-        .chars()
-        .take(EXCERPT_CHARS - column)
-        .count();
+    let length =
+        text.get(start..end).unwrap_or_default().chars().take(EXCERPT_CHARS - column).count();
     Excerpt {
         text: shown.map(clean_char).collect(),
         start: number(column),
@@ -163,17 +127,10 @@ pub(super) fn not_utf8(path: &RepoPath, bytes: &[u8], offset: usize) -> Problem 
     let after = after.get(..EXCERPT_CHARS).unwrap_or(after);
     let text = String::from_utf8_lossy(before) + String::from_utf8_lossy(after);
     let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    let found = after
-        .first()
-        .map(|byte| format!("the byte 0x{byte:02x}"))
-        .unwrap_or_default();
+    let found = after.first().map(|byte| format!("the byte 0x{byte:02x}")).unwrap_or_default();
     Problem::at(path, &text, offset..offset + 1, "the file is not UTF-8")
         .expected("text in UTF-8")
-        .found(if utf16 {
-            "a UTF-16 byte order mark"
-        } else {
-            &found
-        })
+        .found(if utf16 { "a UTF-16 byte order mark" } else { &found })
         .hint(if utf16 {
             "the file is UTF-16: save it as UTF-8"
         } else {

@@ -43,12 +43,7 @@ pub(super) enum Stop {
 impl Flags {
     /// Nothing seen yet, and so many bytes to spend.
     pub(super) fn new(budget: usize) -> Self {
-        Self {
-            duplicate_key: false,
-            huge_number: false,
-            stop: None,
-            budget,
-        }
+        Self { duplicate_key: false, huge_number: false, stop: None, budget }
     }
 
     fn spend<E: Error>(&mut self, text: usize) -> Result<(), E> {
@@ -140,10 +135,9 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut access: A) -> Result<Value, A::Error> {
         self.enter()?;
         let mut list = Vec::new();
-        while let Some(value) = access.next_element_seed(Node {
-            depth: self.depth,
-            flags: self.flags,
-        })? {
+        while let Some(value) =
+            access.next_element_seed(Node { depth: self.depth, flags: self.flags })?
+        {
             list.push(value);
         }
         Ok(Value::Array(list))
@@ -154,10 +148,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut object = Map::new();
         while let Some(key) = access.next_key_seed(Key)? {
             self.flags.spend(key.len())?;
-            let value = access.next_value_seed(Node {
-                depth: self.depth,
-                flags: self.flags,
-            })?;
+            let value = access.next_value_seed(Node { depth: self.depth, flags: self.flags })?;
             self.flags.duplicate_key |= object.insert(key, value).is_some();
         }
         Ok(Value::Object(object))

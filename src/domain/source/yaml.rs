@@ -30,10 +30,7 @@ pub(super) fn parse(path: &RepoPath, text: &str) -> Parsed {
     let value = match read(text, &mut flags) {
         Ok(value) => value,
         Err(error) => {
-            return Parsed {
-                value: None,
-                problems: vec![explain(path, text, &error, &flags)],
-            };
+            return Parsed { value: None, problems: vec![explain(path, text, &error, &flags)] };
         }
     };
     if value.is_null() && Outline::new(Format::Yaml, text).is_empty() {
@@ -41,22 +38,13 @@ pub(super) fn parse(path: &RepoPath, text: &str) -> Parsed {
             Problem::of_file(path, "the file holds no document, only comments or markers")
                 .expected("one item")
                 .hint("write an item into it, or remove the file, or exclude it");
-        return Parsed {
-            value: None,
-            problems: vec![problem],
-        };
+        return Parsed { value: None, problems: vec![problem] };
     }
     if !flags.duplicate_key && !flags.huge_number {
-        return Parsed {
-            value: Some(value),
-            problems: Vec::new(),
-        };
+        return Parsed { value: Some(value), problems: Vec::new() };
     }
     let problems = findings(path, &Outline::new(Format::Yaml, text), &flags);
-    Parsed {
-        value: problems.is_empty().then_some(value),
-        problems,
-    }
+    Parsed { value: problems.is_empty().then_some(value), problems }
 }
 
 fn options() -> Options {
@@ -92,10 +80,7 @@ fn explain(path: &RepoPath, text: &str, error: &Error, flags: &Flags) -> Problem
         Some(range) => Problem::at(path, text, range.clone(), message),
         None => Problem::of_file(path, message),
     };
-    let there = range
-        .as_ref()
-        .map(|range| word_at(text, range.start))
-        .unwrap_or_default();
+    let there = range.as_ref().map(|range| word_at(text, range.start)).unwrap_or_default();
     if flags.stop == Some(Stop::TooLarge) || is_too_large(error) {
         return problem("the document grows too large when it is read")
             .expected("at most 250000 values, and aliases that repeat little")
@@ -103,13 +88,7 @@ fn explain(path: &RepoPath, text: &str, error: &Error, flags: &Flags) -> Problem
     }
     if flags.stop == Some(Stop::TooDeep)
         || is_too_deep(error)
-        || matches!(
-            error,
-            Error::Budget {
-                breach: BudgetBreach::Depth { .. },
-                ..
-            }
-        )
+        || matches!(error, Error::Budget { breach: BudgetBreach::Depth { .. }, .. })
     {
         return too_deep(path, text, range.unwrap_or(0..0));
     }
@@ -117,13 +96,12 @@ fn explain(path: &RepoPath, text: &str, error: &Error, flags: &Flags) -> Problem
         Error::MultipleDocuments { .. } => problem("the file holds more than one document")
             .expected("one document")
             .hint("one item per file: split it at the `---`"),
-        Error::NonFiniteFloat { value, .. } => problem(&format!(
-            "{} is not a number that JSON can hold",
-            quote(value)
-        ))
-        .expected("a finite number")
-        .found(value)
-        .hint("write a number, or put it in quotes if it is a text"),
+        Error::NonFiniteFloat { value, .. } => {
+            problem(&format!("{} is not a number that JSON can hold", quote(value)))
+                .expected("a finite number")
+                .found(value)
+                .hint("write a number, or put it in quotes if it is a text")
+        }
         Error::SerdeInvalidType { expected, .. } if expected == KEY => {
             problem("a key is not a text")
                 .expected("a key that is a text")
@@ -136,9 +114,7 @@ fn explain(path: &RepoPath, text: &str, error: &Error, flags: &Flags) -> Problem
                 .hint("define the anchor first, or put the text in quotes if the `*` belongs to it")
         }
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            problem("an alias lies within its own anchor")
-                .found(there)
-                .hint("write the value out")
+            problem("an alias lies within its own anchor").found(there).hint("write the value out")
         }
         _ => syntax(path, text, range.clone(), error),
     }
@@ -156,10 +132,7 @@ fn syntax(path: &RepoPath, text: &str, range: Option<Range<usize>>, error: &Erro
             .found("a tab")
             .hint("indent with spaces only: YAML allows no tabs there");
     }
-    if text
-        .get(range.start..)
-        .is_some_and(|rest| rest.starts_with(['@', '`', '%']))
-    {
+    if text.get(range.start..).is_some_and(|rest| rest.starts_with(['@', '`', '%'])) {
         return Problem::at(
             path,
             text,
@@ -171,10 +144,7 @@ fn syntax(path: &RepoPath, text: &str, range: Option<Range<usize>>, error: &Erro
     }
     let hint = if reason.contains("unsupported tag") {
         "remove the tag (the word that begins with `!`): JSON cannot hold what it asks for"
-    } else if matches!(
-        error,
-        Error::InvalidScalar { .. } | Error::InvalidBinaryBase64 { .. }
-    ) {
+    } else if matches!(error, Error::InvalidScalar { .. } | Error::InvalidBinaryBase64 { .. }) {
         "write a value that fits the tag (the word that begins with `!`), or remove the tag"
     } else {
         "check quotes, brackets and indentation around this place; a text with `: ` or ` #` needs quotes"
@@ -230,33 +200,22 @@ fn place(text: &str, error: &Error) -> Option<Range<usize>> {
     let span = location.span();
     if let Some(start) = span.byte_offset() {
         let start = show::floor(text, usize::try_from(start).ok()?);
-        let length = usize::try_from(span.byte_len().unwrap_or(1))
-            .unwrap_or(1)
-            .max(1);
+        let length = usize::try_from(span.byte_len().unwrap_or(1)).unwrap_or(1).max(1);
         return Some(start..start.saturating_add(length));
     }
     let line = usize::try_from(location.line()).ok()?;
     let column = usize::try_from(location.column()).ok()?;
     let start = show::line_start(text, line);
     let rest = text.get(start..)?;
-    let start = start
-        + rest
-            .chars()
-            .take(column.saturating_sub(1))
-            .map(char::len_utf8)
-            .sum::<usize>();
+    let start =
+        start + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>();
     let length = text.get(start..)?.chars().next().map_or(1, char::len_utf8);
     Some(start..start + length)
 }
 
 /// The word or the brackets that begin at `at`, for the eye.
 fn word_at(text: &str, at: usize) -> &str {
-    let rest = text
-        .get(at..)
-        .unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default();
+    let rest = text.get(at..).unwrap_or_default().lines().next().unwrap_or_default();
     let word = if rest.starts_with(['[', '{']) {
         rest
     } else {
@@ -272,15 +231,12 @@ fn indenting_tab(text: &str, at: usize, below: bool) -> Option<Range<usize>> {
     let line = show::line_of(text, at);
     let above = show::line_of(text, line.start.saturating_sub(1));
     let next = show::line_of(text, line.end.saturating_add(1));
-    [line, above, next]
-        .into_iter()
-        .take(if below { 3 } else { 2 })
-        .find_map(|line| {
-            let content = text.get(line.clone())?;
-            let indentation = content.len() - content.trim_start_matches([' ', '\t']).len();
-            let tab = content.get(..indentation)?.find('\t')?;
-            Some(line.start + tab..line.start + tab + 1)
-        })
+    [line, above, next].into_iter().take(if below { 3 } else { 2 }).find_map(|line| {
+        let content = text.get(line.clone())?;
+        let indentation = content.len() - content.trim_start_matches([' ', '\t']).len();
+        let tab = content.get(..indentation)?.find('\t')?;
+        Some(line.start + tab..line.start + tab + 1)
+    })
 }
 
 /// The first document of the text, as far as it is well formed. An alias is a
@@ -300,11 +256,7 @@ pub(super) fn outline<'a>(text: &'a str, builder: &mut Builder<'a>) {
             Event::MappingEnd | Event::SequenceEnd => builder.end(range.end),
             Event::Scalar(name, style, _, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                builder.scalar(
-                    if plain { Shape::Plain } else { Shape::Text },
-                    range,
-                    || name,
-                );
+                builder.scalar(if plain { Shape::Plain } else { Shape::Text }, range, || name);
             }
             Event::Alias(_) => builder.scalar(Shape::Text, range, || Cow::Borrowed("")),
             Event::DocumentEnd => return,
@@ -314,9 +266,5 @@ pub(super) fn outline<'a>(text: &'a str, builder: &mut Builder<'a>) {
 }
 
 fn shape(style: StructureStyle, flow: Shape, block: Shape) -> Shape {
-    if style == StructureStyle::Flow {
-        flow
-    } else {
-        block
-    }
+    if style == StructureStyle::Flow { flow } else { block }
 }

@@ -45,21 +45,14 @@ pub(crate) enum Listed {
 
 impl Root {
     pub(crate) fn open(path: &Path) -> Result<Self, DirectoryError> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| {
-            DirectoryError::Open {
-                path: path.to_owned(),
-                source,
-            }
-        })?;
+        let dir = Dir::open_ambient_dir(path, ambient_authority())
+            .map_err(|source| DirectoryError::Open { path: path.to_owned(), source })?;
         Ok(Self { dir })
     }
 
     /// What is at a path whose folders are no links.
     pub(crate) fn stat(&self, path: &RepoPath) -> Result<Stat, DirectoryError> {
-        let failed = |source| DirectoryError::Read {
-            path: path.to_string(),
-            source,
-        };
+        let failed = |source| DirectoryError::Read { path: path.to_string(), source };
         let found = match self.dir.symlink_metadata(name_of(path)) {
             Ok(found) => found,
             Err(error) if is_absence(&error) => return Ok(Stat::Nothing),
@@ -69,23 +62,16 @@ impl Root {
             return Ok(Stat::Folder);
         }
         if found.is_file() {
-            return Ok(Stat::File {
-                size: found.len(),
-                time: (found.mtime(), found.mtime_nsec()),
-            });
+            return Ok(Stat::File { size: found.len(), time: (found.mtime(), found.mtime_nsec()) });
         }
         if !found.is_symlink() {
             return Ok(Stat::Special);
         }
         match self.dir.read_link_contents(name_of(path)) {
-            Ok(text) => Ok(Stat::Link {
-                text: text.into_os_string().into_vec(),
-            }),
+            Ok(text) => Ok(Stat::Link { text: text.into_os_string().into_vec() }),
             // It was replaced between the two calls.
             Err(error) if is_absence(&error) || error.kind() == ErrorKind::InvalidInput => {
-                Err(DirectoryError::Changed {
-                    path: path.to_string(),
-                })
+                Err(DirectoryError::Changed { path: path.to_string() })
             }
             Err(error) => Err(failed(error)),
         }
@@ -98,10 +84,7 @@ impl Root {
         path: &RepoPath,
         limit: u64,
     ) -> Result<Option<Vec<u8>>, DirectoryError> {
-        let failed = |source| DirectoryError::Read {
-            path: path.to_string(),
-            source,
-        };
+        let failed = |source| DirectoryError::Read { path: path.to_string(), source };
         match self.stat(path)? {
             Stat::File { size, .. } if size <= limit => {}
             _ => return Ok(None),
@@ -109,10 +92,10 @@ impl Root {
         // It may be a FIFO or a link by now: do not wait for a writer, do not
         // follow.
         let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
-        let file = match self.dir.open_with(
-            name_of(path),
-            OpenOptions::new().read(true).custom_flags(flags),
-        ) {
+        let file = match self
+            .dir
+            .open_with(name_of(path), OpenOptions::new().read(true).custom_flags(flags))
+        {
             Ok(file) => file,
             Err(error)
                 if is_absence(&error)
@@ -126,9 +109,7 @@ impl Root {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        file.take(limit + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
         Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= limit))
     }
 
@@ -139,15 +120,8 @@ impl Root {
         folder: &Path,
         limit: usize,
     ) -> Result<Vec<(OsString, Listed)>, DirectoryError> {
-        let failed = |source| DirectoryError::Read {
-            path: folder.display().to_string(),
-            source,
-        };
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
+        let failed = |source| DirectoryError::Read { path: folder.display().to_string(), source };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let entries = match self.dir.read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if is_absence(&error) => return Ok(Vec::new()),
@@ -187,9 +161,5 @@ fn is_absence(error: &io::Error) -> bool {
 }
 
 fn name_of(path: &RepoPath) -> &Path {
-    Path::new(if path.as_str().is_empty() {
-        "."
-    } else {
-        path.as_str()
-    })
+    Path::new(if path.as_str().is_empty() { "." } else { path.as_str() })
 }

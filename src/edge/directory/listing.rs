@@ -23,10 +23,7 @@ pub(super) fn list(
 ) -> Result<DirectoryTree, DirectoryError> {
     let root = Root::open(path)?;
     if root.stat(source)? != Stat::Folder {
-        return Err(DirectoryError::NoSource {
-            root: path.to_owned(),
-            path: source.clone(),
-        });
+        return Err(DirectoryError::NoSource { root: path.to_owned(), path: source.clone() });
     }
     let mut tree = DirectoryTree {
         path: path.to_owned(),
@@ -35,22 +32,13 @@ pub(super) fn list(
         excludes: excludes.to_vec(),
         filter: Filter::new(source.clone(), None, &[]).map_err(DirectoryError::Filter)?,
         commit: CommitId(String::new()),
-        changes: Changes {
-            complete: true,
-            ..Changes::default()
-        },
+        changes: Changes { complete: true, ..Changes::default() },
         nodes: BTreeMap::new(),
     };
     let filter = filter_of(&mut tree, source, excludes)?.map_err(DirectoryError::Filter)?;
-    let mut walk = Walk {
-        tree,
-        filter,
-        entries: 0,
-    };
+    let mut walk = Walk { tree, filter, entries: 0 };
     walk.folder(Path::new(source.as_str()), &Place::start(source.clone()), 0)?;
-    let Walk {
-        mut tree, filter, ..
-    } = walk;
+    let Walk { mut tree, filter, .. } = walk;
     // A folder's names are in order, but `a.json` is before `a/`.
     tree.changes.present.sort_by(|a, b| a.path.cmp(&b.path));
     tree.filter = filter;
@@ -68,22 +56,16 @@ impl Walk {
     /// The folder that lies at `real` and is shown at `place`.
     fn folder(&mut self, real: &Path, place: &Place, depth: usize) -> Result<(), DirectoryError> {
         if depth > MAX_FOLDERS {
-            return Err(DirectoryError::TooDeep {
-                path: place.path.clone(),
-            });
+            return Err(DirectoryError::TooDeep { path: place.path.clone() });
         }
         let names = self.tree.root.list(real, MAX_ENTRIES - self.entries)?;
         self.entries += names.len();
         if self.entries > MAX_ENTRIES {
-            return Err(DirectoryError::TooManyEntries {
-                path: self.tree.source.clone(),
-            });
+            return Err(DirectoryError::TooManyEntries { path: self.tree.source.clone() });
         }
         for (name, listed) in names {
             let Some(child) = place.child(name.as_bytes()) else {
-                return Err(DirectoryError::TooDeep {
-                    path: place.path.clone(),
-                });
+                return Err(DirectoryError::TooDeep { path: place.path.clone() });
             };
             let real = real.join(&name);
             match listed {
@@ -112,9 +94,7 @@ impl Walk {
             return Ok(None);
         }
         match self.tree.look(&at)? {
-            Node::Link {
-                text: Some(text), ..
-            } if text.starts_with(PUBLISHED) => {
+            Node::Link { text: Some(text), .. } if text.starts_with(PUBLISHED) => {
                 let resolved = self.tree.resolve(&at)?;
                 Ok((resolved.target == Target::Folder)
                     .then(|| PathBuf::from(resolved.path.as_str())))
@@ -139,20 +119,13 @@ impl Walk {
         let node = self.tree.look(&at)?;
         if matches!(node, Node::Nothing | Node::Folder) {
             // It is not what the listing said.
-            return Err(DirectoryError::Changed {
-                path: at.to_string(),
-            });
+            return Err(DirectoryError::Changed { path: at.to_string() });
         }
         if let Some(blob) = node.mark() {
-            self.tree.changes.present.push(Entry {
-                path: place.path.clone(),
-                blob,
-            });
+            self.tree.changes.present.push(Entry { path: place.path.clone(), blob });
         }
         if self.tree.changes.present.len() > MAX_FILES {
-            return Err(DirectoryError::TooManyFiles {
-                path: self.tree.source.clone(),
-            });
+            return Err(DirectoryError::TooManyFiles { path: self.tree.source.clone() });
         }
         Ok(())
     }
@@ -160,9 +133,7 @@ impl Walk {
 
 /// The path to open, if it can be said as text.
 fn text_path(real: &Path, place: &Place) -> Option<RepoPath> {
-    real.to_str()
-        .filter(|_| place.is_text)
-        .and_then(|text| RepoPath::new(text).ok())
+    real.to_str().filter(|_| place.is_text).and_then(|text| RepoPath::new(text).ok())
 }
 
 /// Of the candidates' paths and of what they lead to.
@@ -178,8 +149,5 @@ fn commit_id(tree: &mut DirectoryTree) -> Result<CommitId, DirectoryError> {
     for text in &tree.changes.unreadable {
         parts.extend([text.as_bytes(), b"\0"].concat());
     }
-    Ok(CommitId(format!(
-        "dir-{}",
-        blake3::hash(&parts).to_hex().get(..40).unwrap_or_default()
-    )))
+    Ok(CommitId(format!("dir-{}", blake3::hash(&parts).to_hex().get(..40).unwrap_or_default())))
 }

@@ -87,11 +87,7 @@ impl GitTree<'_> {
                 result => result?,
             }
         }
-        Ok(if walk.found.unreadable.is_empty() {
-            Some(sorted(walk.found))
-        } else {
-            None
-        })
+        Ok(if walk.found.unreadable.is_empty() { Some(sorted(walk.found)) } else { None })
     }
 }
 
@@ -103,11 +99,7 @@ fn sorted(mut changes: Changes) -> Changes {
     changes.touched.sort();
     changes.touched.dedup();
     let present = &changes.present;
-    changes.touched.retain(|path| {
-        present
-            .binary_search_by(|entry| entry.path.cmp(path))
-            .is_err()
-    });
+    changes.touched.retain(|path| present.binary_search_by(|entry| entry.path.cmp(path)).is_err());
     changes.unreadable.sort();
     changes.passed_over.sort();
     changes
@@ -125,14 +117,7 @@ struct Walk<'a, 'repo> {
 
 impl<'a, 'repo> Walk<'a, 'repo> {
     fn new(repo: &'repo Repository, filter: &'a Filter, named: Vec<&'a str>, limit: usize) -> Self {
-        Self {
-            repo,
-            filter,
-            named,
-            limit,
-            entries: 0,
-            found: Changes::default(),
-        }
+        Self { repo, filter, named, limit, entries: 0, found: Changes::default() }
     }
 
     fn compare(
@@ -184,9 +169,7 @@ impl<'a, 'repo> Walk<'a, 'repo> {
             return if self.filter.prunes(&at.path) {
                 Ok(())
             } else {
-                Err(GitError::TooDeep {
-                    path: at.path.clone(),
-                })
+                Err(GitError::TooDeep { path: at.path.clone() })
             };
         };
         let is_folder = |entry: Option<&TreeEntry<'_>>| {
@@ -195,9 +178,7 @@ impl<'a, 'repo> Walk<'a, 'repo> {
         let (was_folder, is_folder) = (is_folder(was), is_folder(is));
         self.file(&place, was, is);
         if self.found.present.len() > MAX_FILES {
-            return Err(GitError::TooManyFiles {
-                path: self.filter.source().clone(),
-            });
+            return Err(GitError::TooManyFiles { path: self.filter.source().clone() });
         }
         if !(was_folder && is_folder) {
             let below = self.named_within(&place.path);
@@ -236,10 +217,9 @@ impl<'a, 'repo> Walk<'a, 'repo> {
             (Admission::Candidate, _) if !place.is_text => {
                 self.found.unreadable.push(place.path.to_string());
             }
-            (Admission::Candidate, Some(blob)) => self.found.present.push(Entry {
-                path: place.path.clone(),
-                blob,
-            }),
+            (Admission::Candidate, Some(blob)) => {
+                self.found.present.push(Entry { path: place.path.clone(), blob })
+            }
             (Admission::Candidate, None) => self.found.touched.push(place.path.clone()),
         }
     }

@@ -29,13 +29,7 @@ impl<'repo> GitTree<'repo> {
             .tree()
             .map_err(GitError::read(format!("the tree of {commit}")))?;
         let odb = repo.odb().map_err(GitError::read("the object database"))?;
-        Ok(Self {
-            repo,
-            odb,
-            commit: commit.clone(),
-            root,
-            folders: BTreeMap::new(),
-        })
+        Ok(Self { repo, odb, commit: commit.clone(), root, folders: BTreeMap::new() })
     }
 
     /// The folder at a path, links not followed.
@@ -93,10 +87,7 @@ impl<'repo> GitTree<'repo> {
                 Some(size) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
                 Some(_) => {
                     let bytes = self.read(entry.id(), path)?;
-                    Node::Link {
-                        blob,
-                        text: String::from_utf8(bytes).ok(),
-                    }
+                    Node::Link { blob, text: String::from_utf8(bytes).ok() }
                 }
             },
         })
@@ -120,10 +111,7 @@ impl<'repo> GitTree<'repo> {
     }
 
     fn read(&self, oid: Oid, path: &RepoPath) -> Result<Vec<u8>, GitError> {
-        let object = self
-            .odb
-            .read(oid)
-            .map_err(GitError::read(format!("the bytes of {path}")))?;
+        let object = self.odb.read(oid).map_err(GitError::read(format!("the bytes of {path}")))?;
         Ok(object.data().to_vec())
     }
 }
@@ -143,10 +131,7 @@ impl Tree for GitTree<'_> {
         let oid =
             Oid::from_bytes(&blob.0).map_err(GitError::read(format!("the bytes of {path}")))?;
         match self.size(oid, path)? {
-            Some(size) if size > MAX_BYTES => Err(GitError::TooLarge {
-                path: path.clone(),
-                size,
-            }),
+            Some(size) if size > MAX_BYTES => Err(GitError::TooLarge { path: path.clone(), size }),
             _ => self.read(oid, path),
         }
     }
@@ -154,11 +139,7 @@ impl Tree for GitTree<'_> {
 
 /// The entry of that name. libgit2 takes no NUL in a name.
 fn entry<'tree>(tree: &'tree git2::Tree<'_>, name: &str) -> Option<TreeEntry<'tree>> {
-    if name.contains('\0') {
-        None
-    } else {
-        tree.get_name(name)
-    }
+    if name.contains('\0') { None } else { tree.get_name(name) }
 }
 
 pub(super) fn find_tree<'repo>(
@@ -166,6 +147,5 @@ pub(super) fn find_tree<'repo>(
     id: Oid,
     path: &RepoPath,
 ) -> Result<git2::Tree<'repo>, GitError> {
-    repo.find_tree(id)
-        .map_err(GitError::read(format!("the folder {path}")))
+    repo.find_tree(id).map_err(GitError::read(format!("the folder {path}")))
 }

@@ -78,19 +78,13 @@ impl Checkout {
             }
             Some(Err(error)) => return Err(error),
         };
-        Ok(listed
-            .present
-            .into_iter()
-            .map(|entry| entry.path)
-            .find(|path| !tracked.contains(path)))
+        Ok(listed.present.into_iter().map(|entry| entry.path).find(|path| !tracked.contains(path)))
     }
 }
 
 fn candidate(filter: &Filter, entry: &IndexEntry) -> Option<RepoPath> {
     let text = std::str::from_utf8(&entry.path).ok()?;
-    let path = RepoPath::new(text)
-        .ok()
-        .filter(|path| path.as_str() == text)?;
+    let path = RepoPath::new(text).ok().filter(|path| path.as_str() == text)?;
     let is_file = matches!(Kind::of_mode(entry.mode), Kind::File | Kind::Link);
     (is_file && filter.admits(&path) == Admission::Candidate).then_some(path)
 }
@@ -134,9 +128,7 @@ fn is_edited(
             if (same_size && is_same_time(time, entry, written)) || size > MAX_ITEM_BYTES {
                 return Ok(false);
             }
-            let bytes = root
-                .read(path, MAX_ITEM_BYTES)
-                .map_err(GitError::WorkTree)?;
+            let bytes = root.read(path, MAX_ITEM_BYTES).map_err(GitError::WorkTree)?;
             Ok(bytes.is_none_or(|bytes| {
                 !is_blob(&bytes, entry.id) && !is_blob(&unix_lines(&bytes), entry.id)
             }))
@@ -148,21 +140,12 @@ fn is_edited(
 /// Whether a file was last written when the index says, and long enough
 /// before the index was for the clock to tell a later change from it.
 fn is_same_time((seconds, nanos): (i64, i64), entry: &IndexEntry, written: Duration) -> bool {
-    let recorded = (
-        i64::from(entry.mtime.seconds()),
-        i64::from(entry.mtime.nanoseconds()),
-    );
+    let recorded = (i64::from(entry.mtime.seconds()), i64::from(entry.mtime.nanoseconds()));
     // Some writers of an index leave the fraction out.
     let exact = recorded.1 != 0;
-    let index = (
-        i64::try_from(written.as_secs()).unwrap_or(i64::MAX),
-        i64::from(written.subsec_nanos()),
-    );
-    let is_racy = if exact {
-        recorded >= index
-    } else {
-        recorded.0 >= index.0
-    };
+    let index =
+        (i64::try_from(written.as_secs()).unwrap_or(i64::MAX), i64::from(written.subsec_nanos()));
+    let is_racy = if exact { recorded >= index } else { recorded.0 >= index.0 };
     seconds == recorded.0 && (!exact || nanos == recorded.1) && !is_racy
 }
 

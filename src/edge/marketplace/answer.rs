@@ -46,9 +46,7 @@ pub enum Verdict {
 pub fn read(body: &[u8], asked: &[&ItemKey], generation: Generation) -> Vec<Verdict> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(rows) = answer.get("items").and_then(Value::as_array) else {
-        let unknown = Verdict::Unknown {
-            why: "the answer holds no list of items",
-        };
+        let unknown = Verdict::Unknown { why: "the answer holds no list of items" };
         return vec![unknown; asked.len()];
     };
     // A server that answers more rows than were asked makes no more work.
@@ -60,18 +58,11 @@ pub fn read(body: &[u8], asked: &[&ItemKey], generation: Generation) -> Vec<Verd
         let verdict = &mut verdicts[index];
         *verdict = Some(match verdict {
             None => judge(row),
-            Some(_) => Verdict::Unknown {
-                why: "the answer has two rows for the item",
-            },
+            Some(_) => Verdict::Unknown { why: "the answer has two rows for the item" },
         });
     }
-    let missing = Verdict::Unknown {
-        why: "the answer has no row for the item",
-    };
-    verdicts
-        .into_iter()
-        .map(|verdict| verdict.unwrap_or_else(|| missing.clone()))
-        .collect()
+    let missing = Verdict::Unknown { why: "the answer has no row for the item" };
+    verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| missing.clone())).collect()
 }
 
 fn asked_for(row: &Value, asked: &[&ItemKey], generation: Generation) -> Option<usize> {
@@ -100,21 +91,13 @@ fn asked_for(row: &Value, asked: &[&ItemKey], generation: Generation) -> Option<
 fn judge(row: &Value) -> Verdict {
     let flag = |field: &str| row.get(field).and_then(Value::as_bool);
     match flag("done") {
-        None => Verdict::Unknown {
-            why: "the row of the item does not say whether it is done",
-        },
+        None => Verdict::Unknown { why: "the row of the item does not say whether it is done" },
         Some(false) => refusal(row),
         Some(true) => {
-            let (inserted, updated) = (
-                flag("inserted") == Some(true),
-                flag("updated") == Some(true),
-            );
+            let (inserted, updated) =
+                (flag("inserted") == Some(true), flag("updated") == Some(true));
             Verdict::Done {
-                verb: if inserted {
-                    Verb::Created
-                } else {
-                    Verb::Updated
-                },
+                verb: if inserted { Verb::Created } else { Verb::Updated },
                 object_id: object_id(row),
                 unchanged: !inserted && !updated,
             }
@@ -132,20 +115,13 @@ pub(super) fn object_id(row: &Value) -> Option<String> {
 }
 
 fn refusal(row: &Value) -> Verdict {
-    let list = |field: &str| {
-        row.get(field)
-            .and_then(Value::as_array)
-            .filter(|list| !list.is_empty())
-    };
-    let reasons = list("errors")
-        .or_else(|| list("validationErrors"))
-        .map_or(&[][..], Vec::as_slice);
+    let list =
+        |field: &str| row.get(field).and_then(Value::as_array).filter(|list| !list.is_empty());
+    let reasons =
+        list("errors").or_else(|| list("validationErrors")).map_or(&[][..], Vec::as_slice);
     let mut told: Vec<String> = Vec::new();
     for reason in reasons {
-        let message = reason
-            .get("message")
-            .and_then(Value::as_str)
-            .or_else(|| reason.as_str());
+        let message = reason.get("message").and_then(Value::as_str).or_else(|| reason.as_str());
         let message = clean(message.unwrap_or_default(), MAX_WORDS);
         if told.len() < MAX_REASONS && !message.is_empty() && !told.contains(&message) {
             told.push(message);
@@ -157,11 +133,7 @@ fn refusal(row: &Value) -> Verdict {
         clean(&told.join("; "), MAX_WORDS)
     };
     let pointer = reasons.iter().find_map(|reason| {
-        let place = reason
-            .get("ajvError")
-            .unwrap_or(reason)
-            .get("instancePath")?
-            .as_str()?;
+        let place = reason.get("ajvError").unwrap_or(reason).get("instancePath")?.as_str()?;
         place.starts_with('/').then(|| clean(place, MAX_WORDS))
     });
     Verdict::Refused { why, pointer }

@@ -59,10 +59,7 @@ struct Cache {
 
 impl Tokens {
     pub(super) fn new(credential: Credential) -> Self {
-        Self {
-            credential,
-            cache: Mutex::new(Cache::default()),
-        }
+        Self { credential, cache: Mutex::new(Cache::default()) }
     }
 
     /// The token to use; none if the credential is none. `refused` is one that
@@ -102,10 +99,7 @@ impl Tokens {
             return Err(self.refused("the same token was refused before"));
         }
         drop(old);
-        let bearer = Bearer {
-            header: Arc::new(token),
-            serial,
-        };
+        let bearer = Bearer { header: Arc::new(token), serial };
         cache.bearer = Some((bearer.clone(), Instant::now() + life));
         Ok(Some(bearer))
     }
@@ -125,9 +119,7 @@ impl Tokens {
                     .to_owned()
             }
         };
-        CallError::Auth {
-            why: format!("the marketplace does not accept {what} (401: {said})"),
-        }
+        CallError::Auth { why: format!("the marketplace does not accept {what} (401: {said})") }
     }
 
     async fn ask(&self, http: &Http) -> Result<(SecretString, Duration), CallError> {
@@ -145,11 +137,7 @@ impl Tokens {
                 let reply = call(http, &form, Some(&header)).await?;
                 token_of(http, &reply, client_id, &[secret.expose_secret()])
             }
-            Credential::PrivateKeyJwt {
-                client_id,
-                key_id,
-                key,
-            } => {
+            Credential::PrivateKeyJwt { client_id, key_id, key } => {
                 let key = key.read().await.map_err(unusable)?;
                 let assertion =
                     assertion(client_id, key_id, &key, Timestamp::now()).map_err(unusable)?;
@@ -237,9 +225,7 @@ fn assertion(
     };
     let mut header = Header::new(Algorithm::RS256);
     header.kid = Some(key_id.to_owned());
-    jsonwebtoken::encode(&header, &claims, &key)
-        .map(SecretString::from)
-        .map_err(|_| bad())
+    jsonwebtoken::encode(&header, &claims, &key).map(SecretString::from).map_err(|_| bad())
 }
 
 fn token_of(
@@ -274,10 +260,8 @@ fn token_of(
         });
     }
     let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let token = answer
-        .get("access_token")
-        .and_then(Value::as_str)
-        .filter(|token| !token.is_empty());
+    let token =
+        answer.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
     let Some(token) = token else {
         let what = if words::is_json_object(&reply.body) {
             "JSON without access_token"
@@ -305,9 +289,7 @@ fn life(expires_in: Option<&Value>) -> Duration {
     let told = seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .unwrap_or(LONGEST_LIFE);
-    told.min(LONGEST_LIFE)
-        .saturating_sub(RENEWED_BEFORE)
-        .max(told.min(RENEWED_BEFORE * 2) / 2)
+    told.min(LONGEST_LIFE).saturating_sub(RENEWED_BEFORE).max(told.min(RENEWED_BEFORE * 2) / 2)
 }
 
 #[cfg(test)]
@@ -324,11 +306,7 @@ mod tests {
         assert_eq!(life(Some(&json!(10))), Duration::from_secs(5));
         assert_eq!(life(Some(&json!(0))), Duration::ZERO);
         for odd in [json!(-1), json!(1e300), json!([]), json!(null)] {
-            assert_eq!(
-                life(Some(&odd)),
-                LONGEST_LIFE.saturating_sub(RENEWED_BEFORE),
-                "{odd}"
-            );
+            assert_eq!(life(Some(&odd)), LONGEST_LIFE.saturating_sub(RENEWED_BEFORE), "{odd}");
         }
     }
 

@@ -62,10 +62,7 @@ impl Marketplace {
     /// Which API the server speaks: Console 14.0 and later the new one. It is
     /// asked once (`marketplace-api.md` §2.1); a 404 stands for 13.6.
     pub async fn generation(&self) -> Result<Generation, CallError> {
-        self.generation
-            .get_or_try_init(|| self.ask_generation())
-            .await
-            .copied()
+        self.generation.get_or_try_init(|| self.ask_generation()).await.copied()
     }
 
     async fn ask_generation(&self) -> Result<Generation, CallError> {
@@ -90,10 +87,7 @@ impl Marketplace {
                 self.http.host(),
                 reply.words()
             );
-            return Err(CallError::Refused {
-                status: reply.status,
-                why,
-            });
+            return Err(CallError::Refused { status: reply.status, why });
         };
         // Text that is no number counts as 0, as with the vendor's client.
         let major = match answer.get("major") {
@@ -101,20 +95,13 @@ impl Marketplace {
             Some(value) => value.as_u64().unwrap_or(0),
             None => 0,
         };
-        Ok(if major >= FIRST_NEW_MAJOR {
-            Generation::New
-        } else {
-            Generation::Legacy
-        })
+        Ok(if major >= FIRST_NEW_MAJOR { Generation::New } else { Generation::Legacy })
     }
 
     /// One call with a token; a token that is refused is renewed once.
     pub(super) async fn exchange(&self, out: &Outgoing<'_>) -> Result<Reply, CallError> {
         let bearer = self.tokens.bearer(&self.http, None).await?;
-        let reply = self
-            .http
-            .attempt(out, bearer.as_ref().map(|bearer| &*bearer.header))
-            .await?;
+        let reply = self.http.attempt(out, bearer.as_ref().map(|bearer| &*bearer.header)).await?;
         if reply.status != 401 {
             return Ok(reply);
         }
@@ -125,11 +112,7 @@ impl Marketplace {
             return Err(self.tokens.refused(&reply.words()));
         };
         let reply = self.http.attempt(out, Some(&renewed.header)).await?;
-        if reply.status == 401 {
-            Err(self.tokens.refused(&reply.words()))
-        } else {
-            Ok(reply)
-        }
+        if reply.status == 401 { Err(self.tokens.refused(&reply.words())) } else { Ok(reply) }
     }
 
     /// The error of an answer that is not the one hoped for: it may go next
@@ -150,10 +133,7 @@ impl Marketplace {
                 "{} does not let anybody {doing} (405: {said}); check that --endpoint is the address of a Console",
                 self.http.host()
             ),
-            _ => format!(
-                "{} answers {status} to the wish to {doing}: {said}",
-                self.http.host()
-            ),
+            _ => format!("{} answers {status} to the wish to {doing}: {said}", self.http.host()),
         };
         match status {
             // A time-out of a gateway says nothing of what stood behind it.
@@ -230,10 +210,7 @@ impl Marketplace {
     ) -> Result<Reply, CallError> {
         let (route, last) = match generation {
             Generation::New => ("/api/tenants/{t}/marketplace/items", "items"),
-            Generation::Legacy => (
-                "/api/backend/marketplace/tenants/{t}/resources",
-                "resources",
-            ),
+            Generation::Legacy => ("/api/backend/marketplace/tenants/{t}/resources", "resources"),
         };
         let out = Outgoing {
             method: Method::POST,
@@ -290,10 +267,7 @@ impl Marketplace {
             Generation::New => "items",
             Generation::Legacy => "resources",
         };
-        self.url(
-            generation,
-            &[collection, key.item_id.as_str(), "versions", &version],
-        )
+        self.url(generation, &[collection, key.item_id.as_str(), "versions", &version])
     }
 
     fn url(&self, generation: Generation, rest: &[&str]) -> url::Url {

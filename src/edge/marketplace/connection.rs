@@ -49,10 +49,7 @@ impl Default for Patience {
     /// 5 s and 30 s (`practice.md` §4): a Console in reach connects within
     /// milliseconds, and a full batch is answered within seconds.
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            request: Duration::from_secs(30),
-        }
+        Self { connect: Duration::from_secs(5), request: Duration::from_secs(30) }
     }
 }
 
@@ -111,10 +108,7 @@ impl Secret {
                     |err: std::io::Error| format!("the secret file {shown} cannot be read: {err}");
                 let file = tokio::fs::File::open(path).await.map_err(cannot)?;
                 let mut text = String::new();
-                file.take(MAX_SECRET_BYTES + 1)
-                    .read_to_string(&mut text)
-                    .await
-                    .map_err(cannot)?;
+                file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).await.map_err(cannot)?;
                 if text.len() as u64 > MAX_SECRET_BYTES {
                     return Err(format!(
                         "the secret file {shown} is longer than {MAX_SECRET_BYTES} bytes"
@@ -185,12 +179,8 @@ impl Connection {
             None
         };
         if let Some(why) = why {
-            let shown = format!(
-                "{}://{}{}",
-                url.scheme(),
-                url.host_str().unwrap_or_default(),
-                url.path()
-            );
+            let shown =
+                format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path());
             return Err(SetupError::Endpoint { shown, why });
         }
         if matches!(self.company.trim(), "" | "." | "..") {

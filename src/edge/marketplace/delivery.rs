@@ -38,17 +38,10 @@ impl Parcel {
         locations: &ImageLocations,
         generation: Generation,
     ) -> Self {
-        let mut parcel = Self {
-            change,
-            item,
-            document,
-            bytes: 0,
-        };
+        let mut parcel = Self { change, item, document, bytes: 0 };
         let unknown = "x".repeat(MAX_LOCATION);
         parcel.bytes = parcel
-            .serialise(generation, |name| {
-                Some(locations.get(name).unwrap_or(&unknown))
-            })
+            .serialise(generation, |name| Some(locations.get(name).unwrap_or(&unknown)))
             .len();
         parcel
     }
@@ -81,10 +74,7 @@ impl Parcel {
     }
 
     fn names(&self) -> impl Iterator<Item = ImageName> {
-        self.item
-            .images
-            .iter()
-            .map(|image| images::name(&self.item, image))
+        self.item.images.iter().map(|image| images::name(&self.item, image))
     }
 }
 
@@ -120,16 +110,10 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn apply(parcels: Vec<Parcel>) -> Self {
-        let item_ids = parcels
-            .iter()
-            .map(|parcel| parcel.change.key.item_id.clone())
-            .collect();
+        let item_ids = parcels.iter().map(|parcel| parcel.change.key.item_id.clone()).collect();
         Self {
             item_ids,
-            errand: Errand::Apply(Group {
-                pieces: vec![parcels],
-                ..Group::default()
-            }),
+            errand: Errand::Apply(Group { pieces: vec![parcels], ..Group::default() }),
         }
     }
 
@@ -143,12 +127,9 @@ impl Lane {
     /// The changes of this errand that no request was made for yet.
     pub(super) fn unsent(self) -> Vec<Change> {
         match self.errand {
-            Errand::Apply(group) => group
-                .pieces
-                .into_iter()
-                .flatten()
-                .map(|parcel| parcel.change)
-                .collect(),
+            Errand::Apply(group) => {
+                group.pieces.into_iter().flatten().map(|parcel| parcel.change).collect()
+            }
             Errand::Delete(change) => change.into_iter().collect(),
         }
     }
@@ -163,8 +144,7 @@ impl Group {
             for image in &parcel.item.images {
                 let name = images::name(&parcel.item, image);
                 if locations.get(&name).is_none() && listed.insert(name.clone()) {
-                    self.uploads
-                        .push_back((parcel.item.key.clone(), image.clone(), name));
+                    self.uploads.push_back((parcel.item.key.clone(), image.clone(), name));
                 }
             }
         }
@@ -181,12 +161,8 @@ impl Group {
             out.extend::<Vec<Parcel>>(showing);
             *piece = rest;
         }
-        let needed: BTreeSet<ImageName> = self
-            .pieces
-            .iter()
-            .flatten()
-            .flat_map(Parcel::names)
-            .collect();
+        let needed: BTreeSet<ImageName> =
+            self.pieces.iter().flatten().flat_map(Parcel::names).collect();
         self.uploads.retain(|(_, _, name)| needed.contains(name));
         out
     }
@@ -208,11 +184,7 @@ impl Group {
         let mut outcomes = Vec::new();
         for (parcel, why) in parcels {
             if parcel.can_be_read_back() {
-                self.doubts.push_back(Doubt {
-                    parcel,
-                    why,
-                    retry_after,
-                });
+                self.doubts.push_back(Doubt { parcel, why, retry_after });
             } else {
                 outcomes.push(transient(parcel.change, why, retry_after));
             }
@@ -232,10 +204,7 @@ impl Group {
 /// One request of an errand.
 pub(super) enum Request {
     Upload(Upload),
-    Post {
-        parcels: Vec<Parcel>,
-        body: bytes::Bytes,
-    },
+    Post { parcels: Vec<Parcel>, body: bytes::Bytes },
     ReadBack(Doubt),
     Delete(Change),
 }
@@ -243,11 +212,7 @@ pub(super) enum Request {
 /// What came of it.
 pub(super) enum Done {
     Upload(ImageName, Result<Reply, CallError>),
-    Post {
-        parcels: Vec<Parcel>,
-        length: usize,
-        result: Result<Reply, CallError>,
-    },
+    Post { parcels: Vec<Parcel>, length: usize, result: Result<Reply, CallError> },
     ReadBack(Doubt, Result<Option<Value>, CallError>, Duration),
     Delete(Change, Result<Reply, CallError>),
 }
@@ -279,11 +244,7 @@ impl Marketplace {
             Request::Post { parcels, body } => {
                 let length = body.len();
                 let result = self.apply(body, generation).await;
-                Done::Post {
-                    parcels,
-                    length,
-                    result,
-                }
+                Done::Post { parcels, length, result }
             }
             Request::ReadBack(doubt) => {
                 let begun = Instant::now();
@@ -300,17 +261,11 @@ impl Marketplace {
 }
 
 pub(super) fn transient(change: Change, why: String, retry_after: Option<Duration>) -> Outcome {
-    Outcome {
-        change,
-        result: Err(Failure::Transient { why, retry_after }),
-    }
+    Outcome { change, result: Err(Failure::Transient { why, retry_after }) }
 }
 
 pub(super) fn rejected(change: Change, why: String, pointer: Option<String>) -> Outcome {
-    Outcome {
-        change,
-        result: Err(Failure::Rejected { why, pointer }),
-    }
+    Outcome { change, result: Err(Failure::Rejected { why, pointer }) }
 }
 
 pub(super) fn applied(
@@ -320,15 +275,6 @@ pub(super) fn applied(
     took: Duration,
 ) -> Outcome {
     let object_id = object_id.or_else(|| change.object_id.clone());
-    let applied = Applied {
-        verb,
-        object_id,
-        read_back: false,
-        unchanged_there: false,
-        took,
-    };
-    Outcome {
-        change,
-        result: Ok(applied),
-    }
+    let applied = Applied { verb, object_id, read_back: false, unchanged_there: false, took };
+    Outcome { change, result: Ok(applied) }
 }

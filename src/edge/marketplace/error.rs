@@ -58,11 +58,7 @@ impl CallError {
     }
 
     pub(super) fn lost(why: String) -> Self {
-        Self::Unavailable {
-            why,
-            retry_after: None,
-            reach: Reach::AnswerLost,
-        }
+        Self::Unavailable { why, retry_after: None, reach: Reach::AnswerLost }
     }
 }
 

@@ -105,10 +105,7 @@ impl Http {
         }
         if let Some(path) = &connection.ca_file {
             let bad = || SetupError::BadCa { path: path.clone() };
-            let cannot = |source| SetupError::ReadCa {
-                path: path.clone(),
-                source,
-            };
+            let cannot = |source| SetupError::ReadCa { path: path.clone(), source };
             if std::fs::metadata(path).map_err(cannot)?.len() > MAX_CA_BYTES {
                 return Err(bad());
             }
@@ -150,18 +147,12 @@ impl Http {
 
     /// How long the server still wants to be left alone.
     pub(super) fn pause(&self) -> Option<Duration> {
-        let until = (*self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner))?;
+        let until = (*self.paused_until.lock().unwrap_or_else(PoisonError::into_inner))?;
         Some(until.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
     }
 
     fn pause_for(&self, time: Duration) {
-        let mut until = self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut until = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         let asked = Instant::now() + time;
         *until = Some(until.map_or(asked, |known| known.max(asked)));
     }
@@ -187,12 +178,7 @@ impl Http {
                 Method::DELETE => "DELETE",
                 _ => "other",
             };
-            log(&Call {
-                method,
-                route: out.route,
-                code,
-                took,
-            });
+            log(&Call { method, route: out.route, code, took });
         }
         let (status, mut body, cut, retry_after, location) = result?;
         if (300..400).contains(&status) {
@@ -207,13 +193,7 @@ impl Http {
         if let (429 | 503, Some(time)) = (status, retry_after) {
             self.pause_for(time);
         }
-        Ok(Reply {
-            status,
-            retry_after,
-            body,
-            cut,
-            took,
-        })
+        Ok(Reply { status, retry_after, body, cut, took })
     }
 
     async fn converse(
@@ -221,15 +201,12 @@ impl Http {
         out: &Outgoing<'_>,
         authorization: Option<&SecretString>,
     ) -> Result<(u16, Vec<u8>, bool, Option<Duration>, Option<String>), CallError> {
-        let mut request = self
-            .client
-            .request(out.method.clone(), out.url.clone())
-            .header(ACCEPT, out.accept);
+        let mut request =
+            self.client.request(out.method.clone(), out.url.clone()).header(ACCEPT, out.accept);
         if let Some(value) = authorization {
-            let mut value =
-                HeaderValue::from_str(value.expose_secret()).map_err(|_| CallError::Auth {
-                    why: "the token holds characters that no header can".to_owned(),
-                })?;
+            let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| {
+                CallError::Auth { why: "the token holds characters that no header can".to_owned() }
+            })?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
@@ -239,10 +216,8 @@ impl Http {
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                 .body(body.clone()),
             Payload::Form(fields) => {
-                let fields: Vec<_> = fields
-                    .iter()
-                    .map(|(name, value)| (*name, value.expose_secret()))
-                    .collect();
+                let fields: Vec<_> =
+                    fields.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
                 request.form(&fields)
             }
             Payload::Image(upload, tenant) => request.multipart(upload.form(tenant)?),
@@ -252,11 +227,7 @@ impl Http {
         let retry_after =
             header(&response, &RETRY_AFTER).and_then(|text| wait(&text, Timestamp::now()));
         let location = header(&response, &LOCATION);
-        let limit = if response.status().is_success() {
-            out.limit
-        } else {
-            MAX_ERROR
-        };
+        let limit = if response.status().is_success() { out.limit } else { MAX_ERROR };
         let (body, cut) = self.read(&mut response, limit).await?;
         Ok((status, body, cut, retry_after, location))
     }
@@ -280,24 +251,15 @@ impl Http {
 
     fn network(&self, err: &reqwest::Error) -> CallError {
         let why = words::of_network(err, &self.host(), self.request_timeout.as_secs_f32());
-        let reach = if err.is_connect() || err.is_builder() {
-            Reach::NeverSent
-        } else {
-            Reach::AnswerLost
-        };
-        CallError::Unavailable {
-            why,
-            retry_after: None,
-            reach,
-        }
+        let reach =
+            if err.is_connect() || err.is_builder() { Reach::NeverSent } else { Reach::AnswerLost };
+        CallError::Unavailable { why, retry_after: None, reach }
     }
 
     fn redirected(&self, status: u16, location: Option<&str>) -> String {
         let target = location.and_then(|text| self.endpoint.join(text).ok());
-        let target = target.map_or_else(
-            || "somewhere else".to_owned(),
-            |url| words::clean(&host_of(&url), 100),
-        );
+        let target = target
+            .map_or_else(|| "somewhere else".to_owned(), |url| words::clean(&host_of(&url), 100));
         format!(
             "{} redirects to {target} ({status}), and redirections are not followed; set --endpoint to the address that answers itself",
             self.host()
@@ -307,17 +269,11 @@ impl Http {
 
 fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<String> {
-    response
-        .headers()
-        .get(name)?
-        .to_str()
-        .ok()
-        .map(str::to_owned)
+    response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110 §10.2.3).
@@ -336,17 +292,13 @@ fn wait(text: &str, now: Timestamp) -> Option<Duration> {
 /// Takes out of an error what nobody may read, should the server repeat it.
 fn mask(body: &mut Vec<u8>, authorization: Option<&SecretString>, out: &Outgoing<'_>) {
     let header = authorization.map(ExposeSecret::expose_secret);
-    let token = header
-        .and_then(|value| value.split_once(' '))
-        .map(|(_, token)| token);
+    let token = header.and_then(|value| value.split_once(' ')).map(|(_, token)| token);
     let fields: &[(_, SecretString)] = match &out.payload {
         Payload::Form(fields) => fields,
         Payload::Empty | Payload::Json(_) | Payload::Image(..) => &[],
     };
     let assertion = fields.iter().find(|(name, _)| *name == "client_assertion");
-    let secrets = token
-        .into_iter()
-        .chain(assertion.map(|(_, value)| value.expose_secret()));
+    let secrets = token.into_iter().chain(assertion.map(|(_, value)| value.expose_secret()));
     for secret in secrets.filter(|secret| !secret.is_empty()) {
         let text = String::from_utf8_lossy(body);
         if text.contains(secret) {
@@ -364,19 +316,10 @@ mod tests {
     fn retry_after_is_seconds_or_a_date_and_has_an_end() {
         let now = "2024-11-06T08:49:30Z".parse().unwrap();
         assert_eq!(wait(" 7 ", now), Some(Duration::from_secs(7)));
-        assert_eq!(
-            wait("Wed, 06 Nov 2024 08:49:37 GMT", now),
-            Some(Duration::from_secs(7))
-        );
-        assert_eq!(
-            wait("Wed, 06 Nov 2024 08:49:00 GMT", now),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(wait("Wed, 06 Nov 2024 08:49:37 GMT", now), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Wed, 06 Nov 2024 08:49:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(wait("18446744073709551615", now), Some(MAX_RETRY_AFTER));
-        assert_eq!(
-            wait("Thu, 31 Dec 9998 23:59:59 GMT", now),
-            Some(MAX_RETRY_AFTER)
-        );
+        assert_eq!(wait("Thu, 31 Dec 9998 23:59:59 GMT", now), Some(MAX_RETRY_AFTER));
         assert_eq!(wait("soon", now), None);
     }
 }

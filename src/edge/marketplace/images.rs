@@ -18,11 +18,7 @@ pub(super) const MAX_LOCATION: usize = 512;
 
 /// What the bytes of a picture are remembered by.
 pub(super) fn name(item: &Item, image: &ItemImage) -> ImageName {
-    ImageName {
-        digest: image.digest,
-        item_id: item.key.item_id.clone(),
-        slot: image.slot,
-    }
+    ImageName { digest: image.digest, item_id: item.key.item_id.clone(), slot: image.slot }
 }
 
 /// What became of an upload.
@@ -118,10 +114,7 @@ mod tests {
         };
         let market = Marketplace::new(connection).unwrap();
         let url = market.image_url("/v2/files/download/a.png").unwrap();
-        assert_eq!(
-            url.as_str(),
-            "https://console.example/pre/v2/files/download/a.png"
-        );
+        assert_eq!(url.as_str(), "https://console.example/pre/v2/files/download/a.png");
         for outside in [
             "https://evil.example/a.png",
             "//evil.example/a.png",

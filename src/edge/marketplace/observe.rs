@@ -204,13 +204,9 @@ impl Marketplace {
             return Err(self.failure(&reply, "read items"));
         }
         if reply.cut {
-            return Err(CallError::lost(
-                "the answer is longer than any item".to_owned(),
-            ));
+            return Err(CallError::lost("the answer is longer than any item".to_owned()));
         }
-        let document = serde_json::from_slice::<Value>(&reply.body)
-            .ok()
-            .filter(Value::is_object);
+        let document = serde_json::from_slice::<Value>(&reply.body).ok().filter(Value::is_object);
         let Some(document) = document else {
             return Err(CallError::lost(
                 "the answer cannot be understood: it is no JSON object".to_owned(),
@@ -219,9 +215,7 @@ impl Marketplace {
         if is_about(&document, key) {
             Ok(Some(document))
         } else {
-            Err(CallError::lost(
-                "the answer is about another item".to_owned(),
-            ))
+            Err(CallError::lost("the answer is about another item".to_owned()))
         }
     }
 }
@@ -229,10 +223,7 @@ impl Marketplace {
 /// Whether a document is that of the key that was asked for.
 fn is_about(document: &Value, key: &ItemKey) -> bool {
     let item_id = document.get("itemId").and_then(Value::as_str);
-    let version = document
-        .pointer("/version/name")
-        .and_then(Value::as_str)
-        .unwrap_or(NA);
+    let version = document.pointer("/version/name").and_then(Value::as_str).unwrap_or(NA);
     let same_version = match &key.version {
         Version::Na => version == NA,
         Version::Named(named) => version == named.to_string(),
@@ -243,16 +234,11 @@ fn is_about(document: &Value, key: &ItemKey) -> bool {
 impl Sight {
     fn result(self) -> Look {
         if self.fields.is_empty() && !self.unwanted {
-            Look::Agrees {
-                object_id: self.object_id,
-            }
+            Look::Agrees { object_id: self.object_id }
         } else {
             let mut fields = self.fields;
             fields.sort();
-            Look::Differs {
-                object_id: self.object_id,
-                fields,
-            }
+            Look::Differs { object_id: self.object_id, fields }
         }
     }
 }
@@ -279,23 +265,15 @@ fn compare<T: Tree>(
     };
     let document = bodies.document(item)?;
     let fields = differing(live, &document, generation);
-    let mut sight = Sight {
-        key,
-        object_id,
-        unwanted: false,
-        fields,
-        unseen: VecDeque::new(),
-    };
+    let mut sight = Sight { key, object_id, unwanted: false, fields, unseen: VecDeque::new() };
     for image in &item.images {
         let name = images::name(item, image);
         let pointer = format!("/{}", image.slot.field());
         match live.get(image.slot.url_field()).and_then(Value::as_str) {
             Some(there) if locations.get(&name) == Some(there) => {}
-            Some(there) => sight.unseen.push_back(Unseen {
-                location: there.to_owned(),
-                name,
-                pointer,
-            }),
+            Some(there) => {
+                sight.unseen.push_back(Unseen { location: there.to_owned(), name, pointer })
+            }
             None => sight.fields.push(pointer),
         }
     }

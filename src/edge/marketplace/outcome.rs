@@ -30,14 +30,7 @@ where
             (Errand::Apply(group), Done::Upload(name, result)) => {
                 self.uploaded(group, name, result);
             }
-            (
-                Errand::Apply(group),
-                Done::Post {
-                    parcels,
-                    length,
-                    result,
-                },
-            ) => {
+            (Errand::Apply(group), Done::Post { parcels, length, result }) => {
                 self.posted(group, parcels, length, result);
             }
             (Errand::Apply(group), Done::ReadBack(doubt, result, took)) => {
@@ -64,9 +57,7 @@ where
                 let outcomes = group.without(&name).into_iter().map(outcome).collect();
                 self.tell(Sent::Outcomes(outcomes));
             }
-            Err(CallError::Unavailable {
-                why, retry_after, ..
-            }) => {
+            Err(CallError::Unavailable { why, retry_after, .. }) => {
                 let why = format!("{} could not be uploaded: {why}", name.slot.field());
                 let outcome = |parcel: Parcel| transient(parcel.change, why.clone(), retry_after);
                 let outcomes = group.without(&name).into_iter().map(outcome).collect();
@@ -111,19 +102,11 @@ where
     }
 
     fn unanswered(&mut self, group: &mut Group, parcels: Vec<Parcel>, err: CallError) {
-        let CallError::Unavailable {
-            why,
-            retry_after,
-            reach,
-        } = err
-        else {
+        let CallError::Unavailable { why, retry_after, reach } = err else {
             return self.end(err);
         };
         let outcomes = if reach == Reach::AnswerLost {
-            let parcels = parcels
-                .into_iter()
-                .map(|parcel| (parcel, why.clone()))
-                .collect();
+            let parcels = parcels.into_iter().map(|parcel| (parcel, why.clone())).collect();
             group.doubt(parcels, retry_after)
         } else {
             parcels
@@ -141,11 +124,7 @@ where
         let mut unknown = Vec::new();
         for (parcel, verdict) in parcels.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Done {
-                    verb,
-                    object_id,
-                    unchanged,
-                } => {
+                Verdict::Done { verb, object_id, unchanged } => {
                     let mut outcome = applied(parcel.change, verb, object_id, reply.took);
                     if let Ok(applied) = &mut outcome.result {
                         applied.unchanged_there = unchanged;
@@ -169,11 +148,7 @@ where
         result: Result<Option<Value>, CallError>,
         took: Duration,
     ) {
-        let Doubt {
-            parcel,
-            why,
-            retry_after,
-        } = doubt;
+        let Doubt { parcel, why, retry_after } = doubt;
         let there = match result {
             Ok(there) => there,
             Err(err) => {
@@ -188,22 +163,12 @@ where
             }
         };
         let confirmed = there.filter(|there| {
-            agrees(
-                there,
-                &parcel.item,
-                &parcel.document,
-                self.locations,
-                self.generation,
-            )
+            agrees(there, &parcel.item, &parcel.document, self.locations, self.generation)
         });
         let outcome = match confirmed {
             Some(there) => {
-                let mut outcome = applied(
-                    parcel.change,
-                    Verb::Created,
-                    answer::object_id(&there),
-                    took,
-                );
+                let mut outcome =
+                    applied(parcel.change, Verb::Created, answer::object_id(&there), took);
                 if let Ok(applied) = &mut outcome.result {
                     applied.read_back = true;
                 }
@@ -217,9 +182,7 @@ where
     fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) {
         let reply = match result {
             Ok(reply) => reply,
-            Err(CallError::Unavailable {
-                why, retry_after, ..
-            }) => {
+            Err(CallError::Unavailable { why, retry_after, .. }) => {
                 return self.tell(Sent::Outcomes(vec![transient(change, why, retry_after)]));
             }
             Err(err) => return self.end(err),
@@ -231,17 +194,14 @@ where
             }
             404 => transient(
                 change,
-                format!(
-                    "not found, but not in the words of the marketplace: {}",
-                    reply.words()
-                ),
+                format!("not found, but not in the words of the marketplace: {}", reply.words()),
                 None,
             ),
             400 | 409 | 412 | 422 | 423 => rejected(change, reply.words(), None),
             _ => match self.market.failure(&reply, "delete items") {
-                CallError::Unavailable {
-                    why, retry_after, ..
-                } => transient(change, why, retry_after),
+                CallError::Unavailable { why, retry_after, .. } => {
+                    transient(change, why, retry_after)
+                }
                 err => return self.end(err),
             },
         };

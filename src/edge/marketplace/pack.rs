@@ -52,26 +52,17 @@ pub fn pack(weights: &[Weight<'_>], generation: Generation) -> Vec<Vec<usize>> {
     for (index, tries) in sequence(weights) {
         let weight = &weights[index];
         let cost = weight.bytes.saturating_add(1);
-        let earliest = last
-            .get(&weight.key.item_id)
-            .map_or(0, |bin| match generation {
-                Generation::New => *bin,
-                Generation::Legacy => bin + 1,
-            });
+        let earliest = last.get(&weight.key.item_id).map_or(0, |bin| match generation {
+            Generation::New => *bin,
+            Generation::Legacy => bin + 1,
+        });
         let fits =
             |bin: &Bin| bin.tries == tries && bin.bytes.saturating_add(cost) <= MAX_BATCH_BYTES;
-        let found = open
-            .iter()
-            .copied()
-            .find(|bin| *bin >= earliest && bins.get(*bin).is_some_and(fits));
+        let found =
+            open.iter().copied().find(|bin| *bin >= earliest && bins.get(*bin).is_some_and(fits));
         let chosen = found.unwrap_or_else(|| {
             let room = (MAX_BATCH_ITEMS >> tries.min(usize::BITS - 1)).max(1);
-            bins.push(Bin {
-                members: Vec::new(),
-                bytes: EMPTY_ENVELOPE,
-                room,
-                tries,
-            });
+            bins.push(Bin { members: Vec::new(), bytes: EMPTY_ENVELOPE, room, tries });
             if open.len() == MAX_OPEN {
                 open.remove(0);
             }

@@ -52,10 +52,8 @@ impl Marketplace {
         sending: Sending<'_, '_, T>,
         mut sink: impl FnMut(Sent) -> Result<(), E>,
     ) -> Result<(), SendError<T::Error, E>> {
-        let (mut writes, records): (Vec<_>, Vec<_>) = sending
-            .changes
-            .into_iter()
-            .partition(|change| change.action.is_write());
+        let (mut writes, records): (Vec<_>, Vec<_>) =
+            sending.changes.into_iter().partition(|change| change.action.is_write());
         if !records.is_empty() {
             let outcomes = records.into_iter().map(record).collect();
             sink(Sent::Outcomes(outcomes)).map_err(SendError::Sink)?;
@@ -76,27 +74,20 @@ impl Marketplace {
             ending: None,
         };
         writes.sort_by(|a, b| a.key.cmp(&b.key));
-        let (deletions, applications): (Vec<_>, Vec<_>) = writes
-            .into_iter()
-            .partition(|change| change.action == Action::Delete);
+        let (deletions, applications): (Vec<_>, Vec<_>) =
+            writes.into_iter().partition(|change| change.action == Action::Delete);
         let mut applications = VecDeque::from(applications);
         while !applications.is_empty() {
             let lanes = dispatch.window(&mut applications);
             dispatch.run(lanes).await;
         }
-        dispatch
-            .run(deletions.into_iter().map(Lane::delete).collect())
-            .await;
+        dispatch.run(deletions.into_iter().map(Lane::delete).collect()).await;
         dispatch.ending.map_or(Ok(()), Err)
     }
 }
 
 fn record(change: Change) -> Outcome {
-    let verb = if change.action == Action::Adopt {
-        Verb::Adopted
-    } else {
-        Verb::Forgotten
-    };
+    let verb = if change.action == Action::Adopt { Verb::Adopted } else { Verb::Forgotten };
     applied(change, verb, None, Duration::ZERO)
 }
 
@@ -178,18 +169,12 @@ where
                 }
             }
         }
-        let weights: Vec<Weight<'_>> = parcels
-            .iter()
-            .flatten()
-            .map(|parcel| self.weight(parcel))
-            .collect();
+        let weights: Vec<Weight<'_>> =
+            parcels.iter().flatten().map(|parcel| self.weight(parcel)).collect();
         let batches = pack(&weights, self.generation);
         let lanes = batches.into_iter().map(|batch| {
             Lane::apply(
-                batch
-                    .into_iter()
-                    .filter_map(|index| parcels.get_mut(index)?.take())
-                    .collect(),
+                batch.into_iter().filter_map(|index| parcels.get_mut(index)?.take()).collect(),
             )
         });
         lanes.collect()
@@ -197,11 +182,7 @@ where
 
     fn weight<'p>(&self, parcel: &'p Parcel) -> Weight<'p> {
         let key = &parcel.change.key;
-        Weight {
-            key,
-            bytes: parcel.bytes,
-            tries: self.tries.get(key).copied().unwrap_or(0),
-        }
+        Weight { key, bytes: parcel.bytes, tries: self.tries.get(key).copied().unwrap_or(0) }
     }
 
     /// Runs the errands, at most four at a time and never two of one item.
@@ -255,12 +236,7 @@ where
             let lost = group.give_up_doubts();
             self.tell(Sent::Outcomes(lost));
             if let Gate::Held(why) = gate {
-                let rest = group
-                    .pieces
-                    .drain(..)
-                    .flatten()
-                    .map(|parcel| parcel.change)
-                    .collect();
+                let rest = group.pieces.drain(..).flatten().map(|parcel| parcel.change).collect();
                 self.unsent(&why, rest);
             }
             return None;
@@ -270,12 +246,9 @@ where
         }
         if let Some((key, image, name)) = group.uploads.pop_front() {
             return match self.bodies.image(&image) {
-                Ok(bytes) => Some(Request::Upload(Upload {
-                    key,
-                    image,
-                    name,
-                    bytes: bytes.into(),
-                })),
+                Ok(bytes) => {
+                    Some(Request::Upload(Upload { key, image, name, bytes: bytes.into() }))
+                }
                 Err(err) => {
                     self.ending.get_or_insert(SendError::Source(err));
                     None
@@ -288,10 +261,7 @@ where
                     .iter()
                     .map(|parcel| parcel.on_the_wire(self.locations, self.generation))
                     .collect();
-                return Some(Request::Post {
-                    parcels,
-                    body: envelope(&documents).into(),
-                });
+                return Some(Request::Post { parcels, body: envelope(&documents).into() });
             }
         }
         group.doubts.pop_front().map(Request::ReadBack)

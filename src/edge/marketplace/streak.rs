@@ -19,11 +19,7 @@ impl Streak {
         match error {
             None => *self = Self::default(),
             Some(CallError::Unavailable { why, reach, .. }) => {
-                self.weight += if *reach == Reach::NeverSent {
-                    Self::LIMIT / 4
-                } else {
-                    1
-                };
+                self.weight += if *reach == Reach::NeverSent { Self::LIMIT / 4 } else { 1 };
                 self.why.clone_from(why);
             }
             Some(CallError::Auth { .. } | CallError::Refused { .. }) => {}

@@ -21,10 +21,7 @@ impl Upload {
     pub(super) fn form(&self, tenant: &str) -> Result<Form, CallError> {
         // A line break in a file name would begin a header of its own.
         let path = self.image.path.as_str();
-        let filename: String = path
-            .chars()
-            .map(|c| if c.is_control() { '_' } else { c })
-            .collect();
+        let filename: String = path.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         let unusable = |_| CallError::lost("the type of an image cannot be written".to_owned());
         let length = self.bytes.len() as u64;
         let file = Part::stream_with_length(self.bytes.clone(), length)

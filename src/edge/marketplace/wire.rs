@@ -41,10 +41,7 @@ pub fn manifest(
 
 /// The body of an apply, of documents that are serialised already.
 pub(super) fn envelope(documents: &[Vec<u8>]) -> Vec<u8> {
-    let length = documents
-        .iter()
-        .map(|document| document.len() + 1)
-        .sum::<usize>();
+    let length = documents.iter().map(|document| document.len() + 1).sum::<usize>();
     let mut body = Vec::with_capacity(length + OPENING.len() + CLOSING.len());
     body.extend_from_slice(OPENING);
     for (n, document) in documents.iter().enumerate() {
@@ -94,9 +91,6 @@ mod tests {
     #[test]
     fn the_envelope_is_json() {
         assert_eq!(envelope(&[]).len(), EMPTY_ENVELOPE);
-        assert_eq!(
-            envelope(&[b"{}".to_vec(), b"{}".to_vec()]),
-            b"{\"resources\":[{},{}]}"
-        );
+        assert_eq!(envelope(&[b"{}".to_vec(), b"{}".to_vec()]), b"{\"resources\":[{},{}]}");
     }
 }

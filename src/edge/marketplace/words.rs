@@ -17,13 +17,7 @@ const MAX_EXCERPT: usize = 200;
 pub(super) fn clean(text: &str, max: usize) -> String {
     let mut cleaned = String::new();
     let mut length = 0;
-    let spaced = text.chars().map(|c| {
-        if c.is_control() || is_direction(c) {
-            ' '
-        } else {
-            c
-        }
-    });
+    let spaced = text.chars().map(|c| if c.is_control() || is_direction(c) { ' ' } else { c });
     for c in spaced {
         if c == ' ' && (cleaned.is_empty() || cleaned.ends_with(' ')) {
             continue;
@@ -76,13 +70,9 @@ pub(super) fn of_network(err: &reqwest::Error, host: &str, seconds: f32) -> Stri
     let causes = causes(err);
     let said = causes.last().map_or_else(String::new, ToString::to_string);
     let said = clean(&said, MAX_EXCERPT);
-    let kind = causes
-        .iter()
-        .find_map(|cause| cause.downcast_ref::<io::Error>())
-        .map(io::Error::kind);
-    let is_certificate = causes
-        .iter()
-        .any(|cause| cause.to_string().contains("certificate"));
+    let kind =
+        causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let is_certificate = causes.iter().any(|cause| cause.to_string().contains("certificate"));
     if is_certificate {
         format!(
             "TLS: the certificate of {host} is not trusted ({said}); if it comes from an authority of your own, name that with --ca-file"
@@ -133,9 +123,6 @@ mod tests {
             "an HTML page (a proxy or a wrong endpoint?)"
         );
         assert_eq!(of_body(b""), "no reason given");
-        assert_eq!(
-            of_body(&[0xff; 900]),
-            format!("{}…", "\u{fffd}".repeat(200))
-        );
+        assert_eq!(of_body(&[0xff; 900]), format!("{}…", "\u{fffd}".repeat(200)));
     }
 }

@@ -124,11 +124,7 @@ impl Store {
         let saved = self.load_image_locations()?.into_iter();
         Ok(saved
             .map(|((digest, item_id, slot), location)| ImageLocation {
-                name: ImageName {
-                    digest,
-                    item_id,
-                    slot,
-                },
+                name: ImageName { digest, item_id, slot },
                 location,
             })
             .collect())
@@ -154,11 +150,7 @@ impl Store {
         }
         let (mut upserts, mut removals) = (Vec::new(), Vec::new());
         for path in touched {
-            match seen
-                .files()
-                .get(path)
-                .and_then(|reading| serde_json::to_string(reading).ok())
-            {
+            match seen.files().get(path).and_then(|reading| serde_json::to_string(reading).ok()) {
                 Some(entry) => upserts.push((path.clone(), entry)),
                 None => removals.push(path.clone()),
             }
@@ -176,11 +168,7 @@ impl Store {
             let mut locations = Locations::new();
             while let Some(row) = found.next()? {
                 let (item_id, slot): (String, String) = (row.get(1)?, row.get(2)?);
-                let known = (
-                    digest(row, 0),
-                    parsed("", "", &item_id),
-                    from_word("", &slot),
-                );
+                let known = (digest(row, 0), parsed("", "", &item_id), from_word("", &slot));
                 if let (Ok(digest), Ok(item_id), Ok(slot)) = known {
                     locations.insert((digest, item_id, slot), row.get(3)?);
                 }
@@ -216,10 +204,8 @@ impl Store {
     /// with it.
     pub fn forget_image_locations(&mut self, item_id: &ItemId) -> Result<(), StoreError> {
         self.write(|transaction| {
-            transaction.execute(
-                "DELETE FROM image_locations WHERE item_id = ?1",
-                [item_id.as_str()],
-            )?;
+            transaction
+                .execute("DELETE FROM image_locations WHERE item_id = ?1", [item_id.as_str()])?;
             Ok(())
         })
     }
@@ -227,9 +213,6 @@ impl Store {
 
 fn forget_seen(transaction: &Transaction<'_>) -> Result<(), Fault> {
     transaction.execute("DELETE FROM seen", [])?;
-    transaction.execute(
-        "DELETE FROM meta WHERE name IN (?1, ?2)",
-        (FINGERPRINT, COMMIT),
-    )?;
+    transaction.execute("DELETE FROM meta WHERE name IN (?1, ?2)", (FINGERPRINT, COMMIT))?;
     Ok(())
 }

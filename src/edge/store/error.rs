@@ -116,11 +116,7 @@ impl Fault {
     pub(super) fn value(table: &str, column: &str, found: &str) -> Self {
         // Enough to recognise the value by.
         const SHOWN: usize = 80;
-        let found: String = found
-            .chars()
-            .take(SHOWN)
-            .filter(|c| !c.is_control())
-            .collect();
+        let found: String = found.chars().take(SHOWN).filter(|c| !c.is_control()).collect();
         Self::Value(format!("`{found}` is no {column} of {table}"))
     }
 
@@ -143,14 +139,12 @@ impl From<rusqlite::Error> for Fault {
 fn of_sqlite(path: PathBuf, source: rusqlite::Error) -> StoreError {
     use rusqlite::Error as E;
     match (&source, source.sqlite_error_code()) {
-        (_, Some(ErrorCode::NotADatabase)) => StoreError::Damaged {
-            path,
-            what: "it is no SQLite database".to_owned(),
-        },
-        (_, Some(ErrorCode::DatabaseCorrupt)) => StoreError::Damaged {
-            path,
-            what: "SQLite finds it malformed".to_owned(),
-        },
+        (_, Some(ErrorCode::NotADatabase)) => {
+            StoreError::Damaged { path, what: "it is no SQLite database".to_owned() }
+        }
+        (_, Some(ErrorCode::DatabaseCorrupt)) => {
+            StoreError::Damaged { path, what: "SQLite finds it malformed".to_owned() }
+        }
         (_, Some(ErrorCode::DiskFull)) => StoreError::Full { path, source },
         (_, Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen)) => {
             StoreError::Forbidden { path, source }
@@ -160,10 +154,7 @@ fn of_sqlite(path: PathBuf, source: rusqlite::Error) -> StoreError {
             | E::IntegralValueOutOfRange(..)
             | E::InvalidColumnType(..),
             _,
-        ) => StoreError::Damaged {
-            path,
-            what: source.to_string(),
-        },
+        ) => StoreError::Damaged { path, what: source.to_string() },
         _ => StoreError::Database { path, source },
     }
 }

@@ -39,10 +39,7 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|source| StoreError::Directory {
-            dir: dir.to_owned(),
-            source,
-        })
+        .map_err(|source| StoreError::Directory { dir: dir.to_owned(), source })
 }
 
 /// Looks at a database without changing a byte of it; none if there is none
@@ -58,10 +55,9 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<(Connection, Identity)>
         Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(true)
         }
-        Err(source) => Err(StoreError::Directory {
-            dir: path.parent().unwrap_or(path).to_owned(),
-            source,
-        }),
+        Err(source) => {
+            Err(StoreError::Directory { dir: path.parent().unwrap_or(path).to_owned(), source })
+        }
     };
     if is_empty(path)? {
         return Ok(None);
@@ -76,9 +72,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<(Connection, Identity)>
         // A writer's log needs files beside the database. Where they cannot be
         // made and no writer left any, nobody writes: the file alone is all.
         Err(_) if !is_empty(&with_suffix(path, "-wal"))? => {
-            return Err(StoreError::Unrecovered {
-                path: path.to_owned(),
-            });
+            return Err(StoreError::Unrecovered { path: path.to_owned() });
         }
         Err(_) => open_alone(path).map_err(|fault| fault.at(path))?,
     };
@@ -124,10 +118,7 @@ fn is_about_the_log(fault: &Fault) -> bool {
     let Fault::Sqlite(cause) = fault else {
         return false;
     };
-    matches!(
-        cause.sqlite_error_code(),
-        Some(C::CannotOpen | C::ReadOnly | C::PermissionDenied)
-    )
+    matches!(cause.sqlite_error_code(), Some(C::CannotOpen | C::ReadOnly | C::PermissionDenied))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -140,15 +131,9 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn open_to_write(path: &Path, identity: &Identity) -> Result<Connection, StoreError> {
     // Made here and not by SQLite, which would let the umask decide who reads
     // it. The files beside it take their rights from it.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| StoreError::Directory {
-            dir: path.parent().unwrap_or(path).to_owned(),
-            source,
-        })?;
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|source| {
+        StoreError::Directory { dir: path.parent().unwrap_or(path).to_owned(), source }
+    })?;
     set_up(path, identity).map_err(|fault| fault.at(path))
 }
 
@@ -201,25 +186,11 @@ fn is_known(path: &Path, layout: &Layout) -> Result<bool, StoreError> {
     let path = path.to_owned();
     let known = known();
     match *layout {
-        Layout {
-            application: 0,
-            version: 0,
-            tables: 0,
-        } => Ok(false),
-        Layout {
-            application: APPLICATION,
-            version,
-            ..
-        } if version > known => Err(StoreError::Newer {
-            path,
-            found: version,
-            known,
-        }),
-        Layout {
-            application: APPLICATION,
-            version: 1..,
-            ..
-        } => Ok(true),
+        Layout { application: 0, version: 0, tables: 0 } => Ok(false),
+        Layout { application: APPLICATION, version, .. } if version > known => {
+            Err(StoreError::Newer { path, found: version, known })
+        }
+        Layout { application: APPLICATION, version: 1.., .. } => Ok(true),
         _ => Err(StoreError::NotState { path }),
     }
 }
@@ -247,23 +218,15 @@ mod tests {
         let odd = dir.path().join("a %41?b#c é");
         make_dir(&odd).unwrap();
         let path = path_in(&odd);
-        let identity = Identity {
-            endpoint: "embedded".into(),
-            company: "acme".into(),
-            source: "/src".into(),
-        };
+        let identity =
+            Identity { endpoint: "embedded".into(), company: "acme".into(), source: "/src".into() };
         drop(open_to_write(&path, &identity).unwrap());
-        assert!(
-            !with_suffix(&path, "-wal").exists(),
-            "the writer ended in order"
-        );
+        assert!(!with_suffix(&path, "-wal").exists(), "the writer ended in order");
         let (connection, layout) = open_alone(&path).unwrap();
         assert_eq!(layout.version, known());
         assert_eq!(super::identity(&connection).unwrap(), identity);
-        let files: Vec<_> = std::fs::read_dir(&odd)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let files: Vec<_> =
+            std::fs::read_dir(&odd).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(files, ["state.db"], "reading made nothing");
     }
 }

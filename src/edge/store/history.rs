@@ -82,8 +82,7 @@ impl Store {
              ORDER BY id DESC LIMIT ?3"
         );
         let version = version.map(ToString::to_string);
-        self.collect(&sql, (item_id.as_str(), version, limit))
-            .map_err(|fault| fault.at(&self.path))
+        self.collect(&sql, (item_id.as_str(), version, limit)).map_err(|fault| fault.at(&self.path))
     }
 
     /// The last thing that was tried with each item that has a history.
@@ -91,13 +90,8 @@ impl Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM history WHERE id IN (SELECT max(id) FROM history GROUP BY item_id, version)"
         );
-        let past = self
-            .collect(&sql, ())
-            .map_err(|fault| fault.at(&self.path))?;
-        Ok(past
-            .into_iter()
-            .map(|past| (past.key.clone(), past))
-            .collect())
+        let past = self.collect(&sql, ()).map_err(|fault| fault.at(&self.path))?;
+        Ok(past.into_iter().map(|past| (past.key.clone(), past)).collect())
     }
 
     /// How many deletions this commit has already made: the delete guard
@@ -197,8 +191,6 @@ pub(super) fn prune_by_age(transaction: &Transaction<'_>, now: Timestamp) -> Res
     // Times of equal length compare as texts; the part of a second that some
     // carry does not matter here.
     let sql = "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE at < ?1 ORDER BY at LIMIT ?2)";
-    transaction
-        .prepare_cached(sql)?
-        .execute((oldest.to_string(), DROPPED_AT_ONCE))?;
+    transaction.prepare_cached(sql)?.execute((oldest.to_string(), DROPPED_AT_ONCE))?;
     Ok(())
 }

@@ -30,10 +30,7 @@ impl Drop for Lock {
 
 /// Takes the lock of `dir`.
 pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Lock, StoreError> {
-    let unusable = |source| StoreError::Directory {
-        dir: dir.to_owned(),
-        source,
-    };
+    let unusable = |source| StoreError::Directory { dir: dir.to_owned(), source };
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -45,10 +42,7 @@ pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Lock, StoreError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(StoreError::Locked {
-                dir: dir.to_owned(),
-                holder: holder(&mut file),
-            });
+            return Err(StoreError::Locked { dir: dir.to_owned(), holder: holder(&mut file) });
         }
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
@@ -66,15 +60,8 @@ pub(super) fn take(dir: &Path, now: Timestamp) -> Result<Lock, StoreError> {
 fn holder(file: &mut File) -> String {
     let mut text = Vec::new();
     let read = file.take(SHOWN_BYTES).read_to_end(&mut text);
-    let text: String = String::from_utf8_lossy(&text)
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
-    if read.is_err() || text.is_empty() {
-        "another process".to_owned()
-    } else {
-        text
-    }
+    let text: String = String::from_utf8_lossy(&text).chars().filter(|c| !c.is_control()).collect();
+    if read.is_err() || text.is_empty() { "another process".to_owned() } else { text }
 }
 
 /// The name of this machine. In a container that is its own, which is the name

@@ -72,16 +72,10 @@ impl Store {
             same_use(dir, found, identity)?;
         }
         let connection = file::open_to_write(&path, identity)?;
-        let moved_from = found
-            .map(|found| found.source)
-            .filter(|source| *source != identity.source);
-        let mut store = Self {
-            connection,
-            path,
-            identity: identity.clone(),
-            moved_from,
-            _lock: Some(lock),
-        };
+        let moved_from =
+            found.map(|found| found.source).filter(|source| *source != identity.source);
+        let mut store =
+            Self { connection, path, identity: identity.clone(), moved_from, _lock: Some(lock) };
         if store.moved_from.is_some() {
             store.write(|transaction| {
                 let sql = "UPDATE meta SET value = ?1 WHERE name = 'source'";
@@ -106,13 +100,7 @@ impl Store {
         let Some((connection, identity)) = file::open_to_read(&path)? else {
             return Ok(None);
         };
-        Ok(Some(Self {
-            connection,
-            path,
-            identity,
-            moved_from: None,
-            _lock: None,
-        }))
+        Ok(Some(Self { connection, path, identity, moved_from: None, _lock: None }))
     }
 
     /// What this state is for.
@@ -156,9 +144,7 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|cause| error::Fault::from(cause).at(path))?;
         let done = work(&transaction).map_err(|fault| fault.at(path))?;
-        transaction
-            .commit()
-            .map_err(|cause| error::Fault::from(cause).at(path))?;
+        transaction.commit().map_err(|cause| error::Fault::from(cause).at(path))?;
         Ok(done)
     }
 }
@@ -168,10 +154,7 @@ fn same_use(dir: &Path, recorded: &Identity, asked: &Identity) -> Result<(), Sto
         ("endpoint", &recorded.endpoint, &asked.endpoint),
         ("company", &recorded.company, &asked.company),
     ];
-    match pairs
-        .into_iter()
-        .find(|(_, recorded, asked)| recorded != asked)
-    {
+    match pairs.into_iter().find(|(_, recorded, asked)| recorded != asked) {
         None => Ok(()),
         Some((what, recorded, asked)) => Err(StoreError::OtherUse {
             dir: dir.to_owned(),

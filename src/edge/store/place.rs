@@ -15,11 +15,7 @@ pub fn default_dir(
     identity: &Identity,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Option<PathBuf> {
-    let absolute = |name| {
-        variable(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
     let mut hasher = blake3::Hasher::new();
@@ -32,17 +28,8 @@ pub fn default_dir(
         .company
         .chars()
         .take(READABLE)
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' })
         .collect();
     let hex = hasher.finalize().to_hex();
-    Some(
-        home.join("marketsync")
-            .join(format!("{readable}-{}", &hex[..12])),
-    )
+    Some(home.join("marketsync").join(format!("{readable}-{}", &hex[..12])))
 }

@@ -23,22 +23,15 @@ pub(super) fn load(connection: &Connection) -> Result<Ledger, Fault> {
     )?;
     let mut found = query.query([])?;
     while let Some(row) = found.next()? {
-        ledger
-            .rows
-            .insert(key(row, "the ledger")?, ledger_row(row)?);
+        ledger.rows.insert(key(row, "the ledger")?, ledger_row(row)?);
     }
     let mut query =
         moment.prepare("SELECT item_id, version, circumstances, why, at FROM rejections")?;
     let mut found = query.query([])?;
     while let Some(row) = found.next()? {
-        let rejection = Rejection {
-            circumstances: digest(row, 2)?,
-            why: row.get(3)?,
-            at: time(row, 4)?,
-        };
-        ledger
-            .rejections
-            .insert(key(row, "the rejections")?, rejection);
+        let rejection =
+            Rejection { circumstances: digest(row, 2)?, why: row.get(3)?, at: time(row, 4)? };
+        ledger.rejections.insert(key(row, "the rejections")?, rejection);
     }
     Ok(ledger)
 }
@@ -51,9 +44,7 @@ fn ledger_row(row: &SqlRow<'_>) -> Result<Row, Fault> {
     Ok(Row {
         digest: digest(row, 2)?,
         sealed_digest: digest(row, 3)?,
-        lifecycle: lifecycle
-            .map(|text| parsed(of, "lifecycle", &text))
-            .transpose()?,
+        lifecycle: lifecycle.map(|text| parsed(of, "lifecycle", &text)).transpose()?,
         object_id: row.get(5)?,
         commit: CommitId(row.get(6)?),
         path: repo_path(&path).ok_or_else(|| Fault::value(of, "path", &path))?,
@@ -74,9 +65,7 @@ pub(super) fn save(
     match ledger.rows.get(key) {
         None => {
             let sql = "DELETE FROM ledger WHERE item_id = ?1 AND version = ?2";
-            transaction
-                .prepare_cached(sql)?
-                .execute((name.0, &name.1))?;
+            transaction.prepare_cached(sql)?.execute((name.0, &name.1))?;
         }
         Some(row) => {
             let sql = "INSERT OR REPLACE INTO ledger
@@ -100,9 +89,7 @@ pub(super) fn save(
     match ledger.rejections.get(key) {
         None => {
             let sql = "DELETE FROM rejections WHERE item_id = ?1 AND version = ?2";
-            transaction
-                .prepare_cached(sql)?
-                .execute((name.0, &name.1))?;
+            transaction.prepare_cached(sql)?.execute((name.0, &name.1))?;
         }
         Some(rejection) => {
             let sql = "INSERT OR REPLACE INTO rejections (item_id, version, circumstances, why, at)
@@ -144,9 +131,7 @@ pub(super) fn parsed<T: FromStr>(table: &str, column: &str, text: &str) -> Resul
 
 /// The path that this text spells, if it is one as marketsync spells it.
 pub(super) fn repo_path(text: &str) -> Option<RepoPath> {
-    RepoPath::new(text)
-        .ok()
-        .filter(|path| path.as_str() == text)
+    RepoPath::new(text).ok().filter(|path| path.as_str() == text)
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
@@ -168,8 +153,5 @@ pub(super) fn from_word<T: DeserializeOwned>(column: &str, text: &str) -> Result
 /// A value of `meta`.
 pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<String>, Fault> {
     let sql = "SELECT value FROM meta WHERE name = ?1";
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_row([name], |row| row.get(0))
-        .optional()?)
+    Ok(connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?)
 }

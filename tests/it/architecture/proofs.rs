@@ -5,10 +5,7 @@ use super::rules::{self, File};
 fn house(files: &[(&str, &str)]) -> Vec<File> {
     files
         .iter()
-        .map(|(path, text)| File {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        })
+        .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() })
         .collect()
 }
 
@@ -18,10 +15,7 @@ fn order_of(path: &str, text: &str) -> Vec<String> {
     let mut files = house(&[
         ("src/lib.rs", "pub mod low;\npub mod mid;\npub mod high;\n"),
         ("src/low.rs", "pub struct Low;"),
-        (
-            "src/mid/mod.rs",
-            "mod one;\nmod two;\npub use two::Two;\npub struct Mid;\n",
-        ),
+        ("src/mid/mod.rs", "mod one;\nmod two;\npub use two::Two;\npub struct Mid;\n"),
         ("src/mid/one.rs", ""),
         ("src/mid/two.rs", ""),
         ("src/high.rs", ""),
@@ -61,10 +55,7 @@ fn what_stands_below_may_not_be_used() {
         &order_of("src/low.rs", "fn f() { crate::high::g::<u8>() }"),
         "src/low.rs:1: order: `crate::high::g`",
     );
-    refused(
-        &order_of("src/low.rs", "use super::high as h;"),
-        "src/low.rs:1: order: `super::high`",
-    );
+    refused(&order_of("src/low.rs", "use super::high as h;"), "src/low.rs:1: order: `super::high`");
     refused(
         &order_of("src/mid/one.rs", "use crate::high::X;"),
         "src/mid/one.rs:1: order: `crate::high::X`",
@@ -101,10 +92,7 @@ fn siblings_keep_the_order_of_their_parent() {
 
 #[test]
 fn a_child_may_use_what_its_parent_defines_and_not_what_it_passes_on() {
-    accepted(&order_of(
-        "src/mid/one.rs",
-        "use super::Mid;\nuse crate::mid::Mid as M;",
-    ));
+    accepted(&order_of("src/mid/one.rs", "use super::Mid;\nuse crate::mid::Mid as M;"));
     refused(
         &order_of("src/mid/one.rs", "use super::Two;"),
         "src/mid/one.rs:1: order: `super::Two` is in `two`",
@@ -143,10 +131,7 @@ fn what_is_not_code_does_not_count() {
         pub(in crate::high) struct S; pub(crate) struct T; pub(super) struct U;\n// crate::high";
     accepted(&order_of("src/low.rs", text));
     // The line is counted through all of it.
-    refused(
-        &order_of("src/low.rs", &format!("{text}\nuse crate::high;")),
-        "src/low.rs:7: order:",
-    );
+    refused(&order_of("src/low.rs", &format!("{text}\nuse crate::high;")), "src/low.rs:7: order:");
 }
 
 fn purity_of(text: &str) -> Vec<String> {
@@ -197,10 +182,7 @@ fn each_part_of_the_outside_has_one_caller() {
     for (home, text) in [
         ("src/edge/git.rs", "use git2::Oid;"),
         ("src/edge/git/tree.rs", "use git2 as g;"),
-        (
-            "src/edge/marketplace/client.rs",
-            "fn f(_: reqwest::Error) {}",
-        ),
+        ("src/edge/marketplace/client.rs", "fn f(_: reqwest::Error) {}"),
         ("src/edge/store.rs", "use rusqlite::{Connection, params};"),
         ("src/edge/store/rows.rs", "fn f() { rusqlite::params![]; }"),
         ("src/embedded/routes.rs", "use axum::Router;"),
@@ -213,10 +195,7 @@ fn each_part_of_the_outside_has_one_caller() {
         refused(&one("src/edge/gitlike.rs", text), "src/edge/gitlike.rs:1: ");
     }
     refused(
-        &one(
-            "src/cli.rs",
-            "use std::process;\nfn f() { process::exit(1) }",
-        ),
+        &one("src/cli.rs", "use std::process;\nfn f() { process::exit(1) }"),
         "src/cli.rs:2: one caller:",
     );
     accepted(&one(

@@ -64,9 +64,7 @@ struct House<'a> {
 
 impl<'a> House<'a> {
     fn of(root: &str, files: &'a [File]) -> Self {
-        let mut house = House {
-            modules: BTreeMap::new(),
-        };
+        let mut house = House { modules: BTreeMap::new() };
         let mut open = vec![(Vec::new(), root.to_owned())];
         while let Some((module, path)) = open.pop() {
             let Some(file) = files.iter().find(|file| file.path == path) else {
@@ -215,10 +213,7 @@ fn misplaced(
 fn holds(named: &Named, wanted: &str) -> bool {
     let wanted: Vec<&str> = wanted.split("::").collect();
     if wanted.len() == 1 {
-        return named
-            .segments
-            .first()
-            .is_some_and(|first| first == wanted[0])
+        return named.segments.first().is_some_and(|first| first == wanted[0])
             && (named.segments.len() > 1 || named.in_use);
     }
     named
@@ -230,10 +225,7 @@ fn holds(named: &Named, wanted: &str) -> bool {
 /// The domain names no clock, disk, network, environment or async.
 pub(crate) fn purity(files: &[File]) -> Vec<String> {
     let mut broken = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| file.path.starts_with("src/domain"))
-    {
+    for file in files.iter().filter(|file| file.path.starts_with("src/domain")) {
         let scanned = scan(&file.text);
         let mut say = |line: usize, what: &str, why: &str| {
             broken.push(format!(
@@ -280,10 +272,7 @@ pub(crate) fn one_caller(files: &[File]) -> Vec<String> {
         }
         for (word, line) in &scanned.words {
             if word == "unsafe" && elsewhere(&[UNSAFE_IN]) {
-                broken.push(format!(
-                    "{}:{line}: unsafe: only {UNSAFE_IN} may hold it",
-                    file.path
-                ));
+                broken.push(format!("{}:{line}: unsafe: only {UNSAFE_IN} may hold it", file.path));
             }
         }
     }
@@ -326,11 +315,7 @@ pub(crate) fn orphans(folder: &str, roots: &[&str], files: &[File]) -> Vec<Strin
         .iter()
         .filter(|file| is_below(&file.path, folder) && !reached.contains(file.path.as_str()))
         .map(|file| {
-            format!(
-                "{}:1: orphan: no `mod` line leads here from {}",
-                file.path,
-                roots.join(" or ")
-            )
+            format!("{}:1: orphan: no `mod` line leads here from {}", file.path, roots.join(" or "))
         })
         .collect()
 }

@@ -65,15 +65,9 @@ pub(crate) struct Scanned {
 pub(crate) fn scan(text: &str) -> Scanned {
     let mut tokens = tokens(text);
     let children = mark_modules(&mut tokens);
-    let words = tokens
-        .iter()
-        .filter_map(|token| Some((token.word()?.to_owned(), token.line)))
-        .collect();
-    Scanned {
-        paths: paths(&tokens),
-        words,
-        children,
-    }
+    let words =
+        tokens.iter().filter_map(|token| Some((token.word()?.to_owned(), token.line))).collect();
+    Scanned { paths: paths(&tokens), words, children }
 }
 
 fn is_word(c: char) -> bool {
@@ -127,11 +121,7 @@ fn tokens(text: &str) -> Vec<Token> {
             }
         };
         if let Some(kind) = kind {
-            found.push(Token {
-                kind,
-                line,
-                inline: Vec::new(),
-            });
+            found.push(Token { kind, line, inline: Vec::new() });
         }
         let end = index.min(chars.len());
         line += chars[start..end].iter().filter(|c| **c == '\n').count();
@@ -224,10 +214,7 @@ fn mark_modules(tokens: &mut [Token]) -> Vec<String> {
     for index in 0..tokens.len() {
         if tokens[index].is('{') {
             depth += 1;
-            if let Some(name) = index
-                .checked_sub(2)
-                .and_then(|before| module_at(tokens, before))
-            {
+            if let Some(name) = index.checked_sub(2).and_then(|before| module_at(tokens, before)) {
                 around.push((name, depth));
             }
         } else if tokens[index].is('}') {
@@ -236,11 +223,7 @@ fn mark_modules(tokens: &mut [Token]) -> Vec<String> {
             }
             depth = depth.saturating_sub(1);
         } else if tokens[index].is(';') && around.is_empty() {
-            children.extend(
-                index
-                    .checked_sub(2)
-                    .and_then(|before| module_at(tokens, before)),
-            );
+            children.extend(index.checked_sub(2).and_then(|before| module_at(tokens, before)));
         }
         tokens[index].inline = around.iter().map(|(name, _)| name.clone()).collect();
     }
@@ -268,11 +251,7 @@ fn paths(tokens: &[Token]) -> Vec<Named> {
                 let after_type = index > 0
                     && tokens[index - 1].kind == Kind::Sep
                     && behind.is_some_and(|behind| behind.is('>'));
-                let prefix = if after_type {
-                    vec!["_".to_owned()]
-                } else {
-                    Vec::new()
-                };
+                let prefix = if after_type { vec!["_".to_owned()] } else { Vec::new() };
                 let before = found.len();
                 index = tree(tokens, index, prefix, &mut found);
                 for named in &mut found[before..] {
@@ -307,10 +286,7 @@ fn tree(
     while let Some(word) = tokens.get(index).and_then(Token::word) {
         segments.push(word.to_owned());
         index += 1;
-        if tokens
-            .get(index)
-            .is_none_or(|token| token.kind != Kind::Sep)
-        {
+        if tokens.get(index).is_none_or(|token| token.kind != Kind::Sep) {
             break;
         }
         match tokens.get(index + 1) {
@@ -325,14 +301,8 @@ fn tree(
         }
     }
     let renamed = tokens.get(index).and_then(Token::word) == Some("as");
-    let alias = tokens
-        .get(index + 1)
-        .filter(|_| renamed)
-        .and_then(Token::word);
-    let name = alias
-        .or(segments.last().map(String::as_str))
-        .unwrap_or_default()
-        .to_owned();
+    let alias = tokens.get(index + 1).filter(|_| renamed).and_then(Token::word);
+    let name = alias.or(segments.last().map(String::as_str)).unwrap_or_default().to_owned();
     let start = &tokens[first];
     found.push(Named {
         segments,
@@ -341,11 +311,7 @@ fn tree(
         in_use: false,
         inline: start.inline.clone(),
     });
-    if alias.is_some() {
-        index + 2
-    } else {
-        index.max(first + 1)
-    }
+    if alias.is_some() { index + 2 } else { index.max(first + 1) }
 }
 
 /// The group of a `use` whose brace opens at `index`; returns what is behind it.

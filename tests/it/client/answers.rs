@@ -6,28 +6,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn key(item_id: &str, version: &str) -> ItemKey {
-    ItemKey {
-        item_id: item_id.parse().unwrap(),
-        version: version.parse().unwrap(),
-    }
+    ItemKey { item_id: item_id.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 fn verdicts(rows: &Value, asked: &[&ItemKey], generation: Generation) -> Vec<Verdict> {
-    read(
-        json!({ "done": true, "items": rows })
-            .to_string()
-            .as_bytes(),
-        asked,
-        generation,
-    )
+    read(json!({ "done": true, "items": rows }).to_string().as_bytes(), asked, generation)
 }
 
 fn done(verb: Verb, unchanged: bool) -> Verdict {
-    Verdict::Done {
-        verb,
-        object_id: None,
-        unchanged,
-    }
+    Verdict::Done { verb, object_id: None, unchanged }
 }
 
 fn row(item_id: &str, inserted: bool, updated: bool) -> Value {
@@ -41,13 +28,8 @@ fn with_version(mut row: Value, version: &str) -> Value {
 
 #[test]
 fn rows_are_matched_by_item_and_version_in_any_order() {
-    let keys = [
-        key("a", "NA"),
-        key("a", "1.0.0"),
-        key("a", "2.0.0"),
-        key("b", "NA"),
-        key("c", "1.0.0+x"),
-    ];
+    let keys =
+        [key("a", "NA"), key("a", "1.0.0"), key("a", "2.0.0"), key("b", "NA"), key("c", "1.0.0+x")];
     let asked: Vec<&ItemKey> = keys.iter().collect();
     let rows = json!([
         with_version(row("c", false, false), "1.0.0+x"),
@@ -76,14 +58,8 @@ fn a_row_without_version_stands_for_the_only_version() {
     assert_eq!(got[0], done(Verb::Created, false));
     assert!(matches!(got[1], Verdict::Unknown { .. }) && matches!(got[2], Verdict::Unknown { .. }));
     let wrong = json!([with_version(row("a", true, false), "9.0.0")]);
-    assert!(matches!(
-        verdicts(&wrong, &asked, Generation::New)[0],
-        Verdict::Unknown { .. }
-    ));
-    assert_eq!(
-        verdicts(&wrong, &asked, Generation::Legacy)[0],
-        done(Verb::Created, false)
-    );
+    assert!(matches!(verdicts(&wrong, &asked, Generation::New)[0], Verdict::Unknown { .. }));
+    assert_eq!(verdicts(&wrong, &asked, Generation::Legacy)[0], done(Verb::Created, false));
 }
 
 #[test]
@@ -97,8 +73,7 @@ fn a_missing_doubled_or_unclear_row_is_unknown() {
     ] {
         let got = verdicts(&rows, &[&a, &b], Generation::New);
         assert!(
-            got.iter()
-                .all(|verdict| matches!(verdict, Verdict::Unknown { .. })),
+            got.iter().all(|verdict| matches!(verdict, Verdict::Unknown { .. })),
             "{rows}: {got:?}"
         );
     }
@@ -117,19 +92,10 @@ fn the_servers_reasons_are_told_and_tamed() {
     };
     let ajv = json!({ "message": "bad\u{1b}[31m port", "ajvError": { "instancePath": "/resources/port" } });
     let row = json!({ "itemId": "a", "done": false, "errors": [{ "message": "no" }, ajv, { "message": "no" }] });
-    assert_eq!(
-        refused(row),
-        (
-            "no; bad [31m port".to_owned(),
-            Some("/resources/port".to_owned())
-        )
-    );
+    assert_eq!(refused(row), ("no; bad [31m port".to_owned(), Some("/resources/port".to_owned())));
     let older = json!([{ "message": "must be string", "instancePath": "/name" }]);
     let row = json!({ "itemId": "a", "done": false, "errors": [], "validationErrors": older });
-    assert_eq!(
-        refused(row),
-        ("must be string".to_owned(), Some("/name".to_owned()))
-    );
+    assert_eq!(refused(row), ("must be string".to_owned(), Some("/name".to_owned())));
     let row = json!({ "itemId": "a", "done": false, "inserted": true, "errors": 7 });
     assert_eq!(refused(row).0, "the marketplace gives no reason");
     let long = json!({ "itemId": "a", "done": false, "errors": [{ "message": "é".repeat(9000) }] });

@@ -19,9 +19,7 @@ const KEY: &str = include_str!("../support/client-key.pem");
 const PUBLIC_KEY: &str = include_str!("../support/client-key.pub.pem");
 
 fn form(seen: &Seen) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(&seen.body)
-        .into_owned()
-        .collect()
+    url::form_urlencoded::parse(&seen.body).into_owned().collect()
 }
 
 #[tokio::test]
@@ -44,15 +42,9 @@ async fn a_refused_token_is_renewed_once() {
         tokens[0].header("authorization"),
         format!("Basic {}", STANDARD.encode("robot:s3cret-of-robot"))
     );
-    assert_eq!(
-        form(&tokens[0]),
-        [("grant_type".to_owned(), "client_credentials".to_owned())]
-    );
+    assert_eq!(form(&tokens[0]), [("grant_type".to_owned(), "client_credentials".to_owned())]);
     let versions = server.seen("GET /api/version");
-    let headers: Vec<_> = versions
-        .iter()
-        .map(|seen| seen.header("authorization"))
-        .collect();
+    let headers: Vec<_> = versions.iter().map(|seen| seen.header("authorization")).collect();
     assert_eq!(headers, ["Bearer old", "Bearer t1"]);
     assert_eq!(versions[1].header("accept"), "application/json");
     assert!(versions[1].header("user-agent").starts_with("marketsync/"));
@@ -84,9 +76,7 @@ async fn no_secret_is_in_any_text() {
             seen.header("authorization"),
             String::from_utf8_lossy(&seen.body)
         );
-        seen.path
-            .ends_with("/token")
-            .then(|| json_answer(401, &json!({ "message": text })))
+        seen.path.ends_with("/token").then(|| json_answer(401, &json!({ "message": text })))
     });
     for credential in [
         basic(),
@@ -95,9 +85,7 @@ async fn no_secret_is_in_any_text() {
             key_id: "k".to_owned(),
             key: Secret::Text(KEY.into()),
         },
-        Credential::Token {
-            token: Secret::Text("s3cret-of-robot\nx".into()),
-        },
+        Credential::Token { token: Secret::Text("s3cret-of-robot\nx".into()) },
         Credential::PrivateKeyJwt {
             client_id: "robot".to_owned(),
             key_id: "k".to_owned(),
@@ -106,32 +94,19 @@ async fn no_secret_is_in_any_text() {
     ] {
         let connection = connection(&server, credential.clone());
         let shown = format!("{connection:?}");
-        let err = Marketplace::new(connection)
-            .unwrap()
-            .generation()
-            .await
-            .unwrap_err();
+        let err = Marketplace::new(connection).unwrap().generation().await.unwrap_err();
         assert!(!err.is_transient(), "{err}");
-        let assertion = server
-            .seen("POST")
-            .last()
-            .map(|seen| String::from_utf8_lossy(&seen.body).into_owned());
+        let assertion =
+            server.seen("POST").last().map(|seen| String::from_utf8_lossy(&seen.body).into_owned());
         let texts = format!("{shown} {err} {err:?}");
         if matches!(credential, Credential::Basic { .. }) {
             assert!(!texts.contains("s3cret-of-robot"), "{texts}");
-            assert!(
-                !texts.contains(&STANDARD.encode("robot:s3cret-of-robot")),
-                "{texts}"
-            );
+            assert!(!texts.contains(&STANDARD.encode("robot:s3cret-of-robot")), "{texts}");
         }
-        assert!(
-            !shown.contains("s3cret") && !texts.contains("MIIE"),
-            "{texts}"
-        );
+        assert!(!shown.contains("s3cret") && !texts.contains("MIIE"), "{texts}");
         let assertion = assertion.unwrap();
-        if let Some(jwt) = assertion
-            .split('&')
-            .find_map(|field| field.strip_prefix("client_assertion="))
+        if let Some(jwt) =
+            assertion.split('&').find_map(|field| field.strip_prefix("client_assertion="))
         {
             assert!(jwt.len() > 100 && !texts.contains(jwt), "{texts}");
         }
@@ -147,23 +122,13 @@ async fn the_assertion_is_signed_and_says_what_the_vendors_client_says() {
             key_id: "key-7".to_owned(),
             key: Secret::Text(key.into()),
         };
-        Marketplace::new(connection(&server, credential))
-            .unwrap()
-            .generation()
-            .await
-            .unwrap();
+        Marketplace::new(connection(&server, credential)).unwrap().generation().await.unwrap();
     }
     let seen = server.seen("POST /api/m2m/oauth/token");
     let mut ids = BTreeSet::new();
     for seen in &seen {
         let form = form(seen);
-        let field = |name: &str| {
-            form.iter()
-                .find(|(field, _)| field == name)
-                .unwrap()
-                .1
-                .as_str()
-        };
+        let field = |name: &str| form.iter().find(|(field, _)| field == name).unwrap().1.as_str();
         assert_eq!(field("grant_type"), "client_credentials");
         assert_eq!(field("client_id"), "robot");
         assert_eq!(field("token_endpoint_auth_method"), "private_key_jwt");
@@ -182,10 +147,8 @@ async fn the_assertion_is_signed_and_says_what_the_vendors_client_says() {
             (&token.claims["iss"], &token.claims["sub"]),
             (&json!("robot"), &json!("robot"))
         );
-        let (iat, exp) = (
-            token.claims["iat"].as_i64().unwrap(),
-            token.claims["exp"].as_i64().unwrap(),
-        );
+        let (iat, exp) =
+            (token.claims["iat"].as_i64().unwrap(), token.claims["exp"].as_i64().unwrap());
         assert_eq!(exp - iat, 3600);
         ids.insert(token.claims["jti"].to_string());
     }
@@ -202,27 +165,17 @@ async fn a_changed_secret_file_is_read_again() {
         (seen.header("authorization") == "Bearer first")
             .then(|| json_answer(401, &json!({ "message": "expired" })))
     });
-    let credential = Credential::Token {
-        token: Secret::File(file.clone()),
-    };
+    let credential = Credential::Token { token: Secret::File(file.clone()) };
     let market = Marketplace::new(connection(&server, credential)).unwrap();
     let err = market.generation().await.unwrap_err();
-    assert!(
-        err.to_string().contains("put a new one in its place"),
-        "{err}"
-    );
+    assert!(err.to_string().contains("put a new one in its place"), "{err}");
     assert_eq!(server.seen("GET").len(), 1);
     std::fs::write(&file, "second\n").unwrap();
     assert_eq!(market.generation().await, Ok(Generation::New));
     std::fs::remove_file(&file).unwrap();
-    let credential = Credential::Token {
-        token: Secret::File(file),
-    };
-    let err = Marketplace::new(connection(&server, credential))
-        .unwrap()
-        .generation()
-        .await
-        .unwrap_err();
+    let credential = Credential::Token { token: Secret::File(file) };
+    let err =
+        Marketplace::new(connection(&server, credential)).unwrap().generation().await.unwrap_err();
     assert!(err.to_string().contains("cannot be read"), "{err}");
 }
 
@@ -235,17 +188,12 @@ async fn several_calls_ask_for_one_token() {
     });
     let market = market(&server);
     market.generation().await.unwrap();
-    server.once(
-        "POST /api/m2m/oauth/token",
-        json_answer(200, &json!({ "access_token": "t2" })),
-    );
+    server.once("POST /api/m2m/oauth/token", json_answer(200, &json!({ "access_token": "t2" })));
     let mut shop = Shop::new();
     for n in 0..8 {
         shop.item(&format!("i{n}"), "NA");
     }
-    observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
     assert_eq!(server.seen("POST /api/m2m/oauth/token").len(), 2);
 }
 
@@ -256,30 +204,15 @@ fn server_token_is_old(path: &str) -> bool {
 #[tokio::test]
 async fn the_version_of_the_console_chooses_the_api() {
     for (answer, expected) in [
-        (
-            json_answer(200, &json!({ "major": "14", "minor": "0" })),
-            Some(Generation::New),
-        ),
-        (
-            json_answer(200, &json!({ "major": 15 })),
-            Some(Generation::New),
-        ),
-        (
-            json_answer(200, &json!({ "major": "13", "minor": "9" })),
-            Some(Generation::Legacy),
-        ),
-        (
-            json_answer(200, &json!({ "major": "v14" })),
-            Some(Generation::Legacy),
-        ),
+        (json_answer(200, &json!({ "major": "14", "minor": "0" })), Some(Generation::New)),
+        (json_answer(200, &json!({ "major": 15 })), Some(Generation::New)),
+        (json_answer(200, &json!({ "major": "13", "minor": "9" })), Some(Generation::Legacy)),
+        (json_answer(200, &json!({ "major": "v14" })), Some(Generation::Legacy)),
         (text_answer(404, "<html>"), Some(Generation::Legacy)),
         (text_answer(200, "<html>"), None),
         (text_answer(204, ""), None),
         (json_answer(403, &json!({ "message": "no" })), None),
-        (
-            text_answer(302, "").with("location", "https://login.example/x?token=1"),
-            None,
-        ),
+        (text_answer(302, "").with("location", "https://login.example/x?token=1"), None),
     ] {
         let server = Scripted::start().await;
         server.once("GET /api/version", answer.clone());
@@ -301,92 +234,50 @@ async fn network_trouble_is_said_in_plain_words() {
     };
     let host = format!("127.0.0.1:{}", server.url.port().unwrap());
     for (endpoint, words) in [
-        (
-            format!("http://{gone}"),
-            "refuses the connection; check --endpoint".to_owned(),
-        ),
-        (
-            "http://no-such-host.invalid".to_owned(),
-            "no-such-host.invalid".to_owned(),
-        ),
-        (
-            format!("https://{host}"),
-            format!("no connection to {host}"),
-        ),
+        (format!("http://{gone}"), "refuses the connection; check --endpoint".to_owned()),
+        ("http://no-such-host.invalid".to_owned(), "no-such-host.invalid".to_owned()),
+        (format!("https://{host}"), format!("no connection to {host}")),
     ] {
         let endpoint = endpoint.parse().unwrap();
-        let market = Marketplace::new(Connection {
-            endpoint,
-            ..connection(&server, basic())
-        })
-        .unwrap();
+        let market =
+            Marketplace::new(Connection { endpoint, ..connection(&server, basic()) }).unwrap();
         let err = market.generation().await.unwrap_err();
-        assert!(
-            err.is_transient() && err.to_string().contains(&words),
-            "{err}"
-        );
+        assert!(err.is_transient() && err.to_string().contains(&words), "{err}");
     }
 }
 
 #[tokio::test]
 async fn what_cannot_work_is_said_before_any_request() {
     let server = Scripted::start().await;
-    for bad in [
-        "ftp://x",
-        "https://user:pa55@x/",
-        "https://x/?a=b",
-        "https://x/#f",
-    ] {
-        let connection = Connection {
-            endpoint: bad.parse().unwrap(),
-            ..connection(&server, basic())
-        };
+    for bad in ["ftp://x", "https://user:pa55@x/", "https://x/?a=b", "https://x/#f"] {
+        let connection =
+            Connection { endpoint: bad.parse().unwrap(), ..connection(&server, basic()) };
         let err = Marketplace::new(connection).err().unwrap();
         assert!(matches!(err, SetupError::Endpoint { .. }), "{bad}: {err}");
         assert!(!format!("{err} {err:?}").contains("pa55"));
     }
-    let company = Connection {
-        company: "..".to_owned(),
-        ..connection(&server, basic())
-    };
-    assert!(matches!(
-        Marketplace::new(company),
-        Err(SetupError::Company)
-    ));
+    let company = Connection { company: "..".to_owned(), ..connection(&server, basic()) };
+    assert!(matches!(Marketplace::new(company), Err(SetupError::Company)));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "no certificate").unwrap();
-    let ca = Connection {
-        ca_file: Some(file),
-        ..connection(&server, basic())
-    };
-    assert!(matches!(
-        Marketplace::new(ca),
-        Err(SetupError::BadCa { .. })
-    ));
+    let ca = Connection { ca_file: Some(file), ..connection(&server, basic()) };
+    assert!(matches!(Marketplace::new(ca), Err(SetupError::BadCa { .. })));
 }
 
 #[tokio::test]
 async fn a_path_of_the_endpoint_stands_before_every_path() {
     let server = Scripted::start().await;
     let endpoint = server.url.join("/pre/fix/").unwrap();
-    let connection = Connection {
-        endpoint,
-        company: "a b/c".to_owned(),
-        ..connection(&server, basic())
-    };
+    let connection =
+        Connection { endpoint, company: "a b/c".to_owned(), ..connection(&server, basic()) };
     let market = Marketplace::new(connection).unwrap();
     let mut shop = Shop::new();
     shop.item("x", "1.0.0-rc.1+b.2");
-    observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
     let paths: Vec<_> = server.seen("").into_iter().map(|seen| seen.path).collect();
     let item = "/pre/fix/api/tenants/a%20b%2Fc/marketplace/items/x/versions/1.0.0-rc.1+b.2";
-    assert_eq!(
-        paths,
-        ["/pre/fix/api/m2m/oauth/token", "/pre/fix/api/version", item]
-    );
+    assert_eq!(paths, ["/pre/fix/api/m2m/oauth/token", "/pre/fix/api/version", item]);
 }
 
 #[tokio::test]
@@ -406,12 +297,9 @@ async fn a_token_that_cannot_be_had_is_asked_for_by_one_call() {
     for n in 0..4 {
         shop.item(&format!("i{n}"), "NA");
     }
-    let live = observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    let live = observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
     assert!(
-        live.values()
-            .all(|look| matches!(look, Look::Failed { why } if why.contains("no token")))
+        live.values().all(|look| matches!(look, Look::Failed { why } if why.contains("no token")))
     );
     let asked = server.seen("POST /api/m2m/oauth/token").len() - 1;
     assert!(asked < 4, "{asked}");

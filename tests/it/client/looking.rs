@@ -22,9 +22,9 @@ fn at(item_id: &str) -> String {
 async fn a_look_tells_absent_from_unseen_and_equal_from_different() {
     let server = Scripted::start().await;
     let mut shop = Shop::new();
-    for item_id in [
-        "absent", "agrees", "differs", "page", "broken", "busy", "late", "other", "list", "cut",
-    ] {
+    for item_id in
+        ["absent", "agrees", "differs", "page", "broken", "busy", "late", "other", "list", "cut"]
+    {
         shop.item(item_id, "NA");
     }
     let there = document("agrees", "NA");
@@ -35,33 +35,18 @@ async fn a_look_tells_absent_from_unseen_and_equal_from_different() {
     server.once(&at("differs"), json_answer(200, &other));
     server.once(&at("page"), text_answer(404, "<html>not here"));
     server.once(&at("broken"), text_answer(500, "<html>"));
-    server.once(
-        &at("busy"),
-        json_answer(429, &json!({ "message": "slow down" })),
-    );
+    server.once(&at("busy"), json_answer(429, &json!({ "message": "slow down" })));
     server.once(&at("late"), Answer::Silence);
     server.once(&at("other"), json_answer(200, &document("agrees", "NA")));
     server.once(&at("list"), json_answer(200, &json!([])));
     server.once(&at("cut"), Answer::Cut);
-    let live = observe(&hasty(&server), &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
-    let look = |item_id: &str| {
-        live.iter()
-            .find(|(key, _)| key.item_id.as_str() == item_id)
-            .unwrap()
-            .1
-    };
+    let live = observe(&hasty(&server), &mut shop, &mut ImageLocations::default()).await.unwrap();
+    let look =
+        |item_id: &str| live.iter().find(|(key, _)| key.item_id.as_str() == item_id).unwrap().1;
     assert_eq!(look("absent"), &Look::Absent);
     assert_eq!(look("agrees"), &Look::Agrees { object_id: None });
     let fields = vec!["/name".to_owned()];
-    assert_eq!(
-        look("differs"),
-        &Look::Differs {
-            object_id: Some("id-1".to_owned()),
-            fields
-        }
-    );
+    assert_eq!(look("differs"), &Look::Differs { object_id: Some("id-1".to_owned()), fields });
     for (item_id, words) in [
         ("page", "an HTML page"),
         ("broken", "in trouble (500: an HTML page"),
@@ -71,15 +56,10 @@ async fn a_look_tells_absent_from_unseen_and_equal_from_different() {
         ("list", "no JSON object"),
         ("cut", "broke"),
     ] {
-        let Look::Failed { why } = look(item_id) else {
-            panic!("{item_id}: {:?}", look(item_id))
-        };
+        let Look::Failed { why } = look(item_id) else { panic!("{item_id}: {:?}", look(item_id)) };
         assert!(why.contains(words), "{item_id}: {why}");
     }
-    assert_eq!(
-        server.seen(&at("agrees"))[0].header("accept"),
-        "application/json; as=manifest"
-    );
+    assert_eq!(server.seen(&at("agrees"))[0].header("accept"), "application/json; as=manifest");
 }
 
 #[tokio::test]
@@ -101,13 +81,7 @@ async fn what_nobody_wants_differs_and_is_not_read() {
         stop: &halt,
     };
     let live = market(&server).observe(round).await.unwrap();
-    assert_eq!(
-        live[&item.key],
-        Look::Differs {
-            object_id: None,
-            fields: Vec::new()
-        }
-    );
+    assert_eq!(live[&item.key], Look::Differs { object_id: None, fields: Vec::new() });
     assert_eq!(shop.tree.reads, 0);
 }
 
@@ -134,9 +108,7 @@ async fn four_looks_are_in_flight() {
         shop.item(&format!("i{n}"), "NA");
     }
     server.meet(4);
-    observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
     assert_eq!(server.most_at_once(), 4);
     assert_eq!(server.seen("GET /api/tenants").len(), 8);
 }
@@ -148,9 +120,8 @@ async fn a_server_that_refuses_to_be_looked_at_ends_the_round() {
         let mut shop = Shop::new();
         shop.item("a", "NA");
         server.once(&at("a"), json_answer(status, &json!({ "message": "no" })));
-        let err = observe(&market(&server), &mut shop, &mut ImageLocations::default())
-            .await
-            .unwrap_err();
+        let err =
+            observe(&market(&server), &mut shop, &mut ImageLocations::default()).await.unwrap_err();
         assert!(
             matches!(&err, ObserveError::Call(CallError::Refused { status: s, .. }) if *s == status),
             "{err:?}"
@@ -170,20 +141,12 @@ async fn a_server_that_asks_to_wait_gets_no_further_request() {
         let answer = json_answer(503, &json!({ "message": "later" })).with("retry-after", "1000");
         seen.path.contains("/versions/").then_some(answer)
     });
-    let live = observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    let live = observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
     assert_eq!(live.len(), 20);
-    assert!(
-        live.values()
-            .all(|look| matches!(look, Look::Failed { .. }))
-    );
+    assert!(live.values().all(|look| matches!(look, Look::Failed { .. })));
     assert!(server.seen("GET /api/tenants").len() <= 4);
     let wait = market.retry_after().unwrap();
-    assert!(
-        wait > Duration::from_secs(990) && wait <= Duration::from_secs(1000),
-        "{wait:?}"
-    );
+    assert!(wait > Duration::from_secs(990) && wait <= Duration::from_secs(1000), "{wait:?}");
 }
 
 #[tokio::test]
@@ -194,20 +157,9 @@ async fn a_dead_server_is_not_asked_for_every_item() {
     for n in 0..200 {
         shop.item(&format!("i{n:03}"), "NA");
     }
-    server.rule(|seen| {
-        seen.path
-            .contains("/versions/")
-            .then(|| text_answer(502, "bad gateway"))
-    });
-    let live = observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
-    assert_eq!(
-        live.values()
-            .filter(|look| matches!(look, Look::Failed { .. }))
-            .count(),
-        200
-    );
+    server.rule(|seen| seen.path.contains("/versions/").then(|| text_answer(502, "bad gateway")));
+    let live = observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
+    assert_eq!(live.values().filter(|look| matches!(look, Look::Failed { .. })).count(), 200);
     let asked = server.seen("GET /api/tenants").len();
     assert!((32..40).contains(&asked), "{asked}");
 }
@@ -219,9 +171,8 @@ async fn an_unreadable_source_ends_the_round() {
     let item = shop.item("a", "NA");
     shop.lose(&item);
     server.once(&at("a"), json_answer(200, &document("a", "NA")));
-    let err = observe(&market(&server), &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap_err();
+    let err =
+        observe(&market(&server), &mut shop, &mut ImageLocations::default()).await.unwrap_err();
     assert!(matches!(err, ObserveError::Source(_)));
 }
 
@@ -231,15 +182,11 @@ async fn every_call_is_counted_by_its_route() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let log = calls.clone();
     let market = market(&server).with_log(move |call| {
-        log.lock()
-            .unwrap()
-            .push((call.method, call.route, call.code));
+        log.lock().unwrap().push((call.method, call.route, call.code));
     });
     let mut shop = Shop::new();
     shop.item("a", "NA");
-    observe(&market, &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
     let one = "/api/tenants/{t}/marketplace/items/{itemId}/versions/{version}";
     assert_eq!(
         *calls.lock().unwrap(),
@@ -257,9 +204,7 @@ async fn the_older_api_is_looked_at_on_its_own_path() {
     server.once("GET /api/version", json_answer(404, &json!({})));
     let mut shop = Shop::new();
     shop.item("a", "NA");
-    let live = observe(&market(&server), &mut shop, &mut ImageLocations::default())
-        .await
-        .unwrap();
+    let live = observe(&market(&server), &mut shop, &mut ImageLocations::default()).await.unwrap();
     assert!(live.values().all(|look| *look == Look::Absent));
     let seen = server.seen("GET /api/backend/marketplace/tenants/acme/resources/a/versions/NA");
     assert_eq!(seen[0].header("accept"), "application/json");

@@ -10,15 +10,8 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 
 fn key(item: u8, version: u8) -> ItemKey {
-    let version = if version == 0 {
-        "NA".to_owned()
-    } else {
-        format!("{version}.0.0")
-    };
-    ItemKey {
-        item_id: format!("item-{item}").parse().unwrap(),
-        version: version.parse().unwrap(),
-    }
+    let version = if version == 0 { "NA".to_owned() } else { format!("{version}.0.0") };
+    ItemKey { item_id: format!("item-{item}").parse().unwrap(), version: version.parse().unwrap() }
 }
 
 fn items() -> impl Strategy<Value = BTreeMap<(u8, u8), (usize, u32)>> {
@@ -81,17 +74,12 @@ proptest! {
 #[test]
 fn the_number_of_requests_is_near_the_least() {
     // As the public catalogue: 495 items, most of them small.
-    let keys: Vec<ItemKey> = (0..165)
-        .flat_map(|item| (0..3).map(move |version| key(item, version)))
-        .collect();
+    let keys: Vec<ItemKey> =
+        (0..165).flat_map(|item| (0..3).map(move |version| key(item, version))).collect();
     let weights: Vec<Weight<'_>> = keys
         .iter()
         .enumerate()
-        .map(|(n, key)| Weight {
-            key,
-            bytes: if n % 80 == 0 { 160_000 } else { 4_000 },
-            tries: 0,
-        })
+        .map(|(n, key)| Weight { key, bytes: if n % 80 == 0 { 160_000 } else { 4_000 }, tries: 0 })
         .collect();
     assert_eq!(pack(&weights, Generation::New).len(), 10);
     assert!(pack(&weights, Generation::Legacy).len() <= 12);
@@ -104,14 +92,7 @@ fn what_failed_before_is_apart_and_last() {
     let weights: Vec<Weight<'_>> = keys
         .iter()
         .enumerate()
-        .map(|(n, key)| Weight {
-            key,
-            bytes: 10,
-            tries: tries(n),
-        })
+        .map(|(n, key)| Weight { key, bytes: 10, tries: tries(n) })
         .collect();
-    assert_eq!(
-        pack(&weights, Generation::New),
-        [vec![2, 3, 4, 5, 6, 7], vec![0], vec![1]]
-    );
+    assert_eq!(pack(&weights, Generation::New), [vec![2, 3, 4, 5, 6, 7], vec![0], vec![1]]);
 }

@@ -56,26 +56,13 @@ async fn a_picture_goes_up_once_and_as_the_vendors_client_sends_it() {
         ["1.0.0", "2.0.0"].map(|version| create(&pictured(&mut shop, "a", version, b"\x89PNG!")));
     let mut locations = ImageLocations::default();
     let market = market(&server);
-    let (told, result) = send_with(
-        &market,
-        &mut shop,
-        changes.to_vec(),
-        &mut locations,
-        &BTreeMap::new(),
-    )
-    .await;
+    let (told, result) =
+        send_with(&market, &mut shop, changes.to_vec(), &mut locations, &BTreeMap::new()).await;
     result.unwrap();
     let uploads = server.seen(NEW);
     assert_eq!(uploads.len(), 1);
-    assert!(
-        uploads[0]
-            .header("content-type")
-            .starts_with("multipart/form-data; boundary=")
-    );
-    assert_eq!(
-        uploads[0].header("content-length"),
-        uploads[0].body.len().to_string()
-    );
+    assert!(uploads[0].header("content-type").starts_with("multipart/form-data; boundary="));
+    assert_eq!(uploads[0].header("content-length"), uploads[0].body.len().to_string());
     let file = "Content-Disposition: form-data; name=\"marketplace_image\"; filename=\"items/img/a \\\"b\\\".png\"\r\nContent-Type: image/png";
     let expected = [
         (file.to_owned(), "\u{fffd}PNG!".to_owned()),
@@ -90,20 +77,11 @@ async fn a_picture_goes_up_once_and_as_the_vendors_client_sends_it() {
     };
     let rows = server.seen(POST)[0].json();
     for row in rows["resources"].as_array().unwrap() {
-        assert_eq!(
-            (row["imageUrl"].as_str(), row.get("image")),
-            (Some(location.as_str()), None)
-        );
+        assert_eq!((row["imageUrl"].as_str(), row.get("image")), (Some(location.as_str()), None));
     }
     // What is known is not sent again.
-    let (told, _) = send_with(
-        &market,
-        &mut shop,
-        changes.to_vec(),
-        &mut locations,
-        &BTreeMap::new(),
-    )
-    .await;
+    let (told, _) =
+        send_with(&market, &mut shop, changes.to_vec(), &mut locations, &BTreeMap::new()).await;
     assert_eq!((server.seen(NEW).len(), told.sent.len()), (1, 1));
     assert!(locations.take_fresh().is_empty());
 }
@@ -116,28 +94,19 @@ async fn the_older_path_is_taken_where_the_new_one_is_missing() {
         new.then(|| json_answer(404, &json!({ "message": "no route" })))
     });
     let mut shop = Shop::new();
-    let changes = ["a", "b", "c"]
-        .iter()
-        .map(|id| create(&pictured(&mut shop, id, "NA", b"x")))
-        .collect();
+    let changes =
+        ["a", "b", "c"].iter().map(|id| create(&pictured(&mut shop, id, "NA", b"x"))).collect();
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
     assert!(told.outcomes().iter().all(|outcome| outcome.result.is_ok()));
     assert_eq!((server.seen(NEW).len(), server.seen(OLD).len()), (1, 3));
-    assert!(
-        parts(&server.seen(OLD)[0].body)
-            .iter()
-            .all(|(head, _)| !head.contains("\"version\""))
-    );
+    assert!(parts(&server.seen(OLD)[0].body).iter().all(|(head, _)| !head.contains("\"version\"")));
 }
 
 #[tokio::test]
 async fn a_picture_that_does_not_go_keeps_back_only_its_item() {
     let server = Scripted::start().await;
-    server.once(
-        NEW,
-        json_answer(422, &json!({ "message": "not a picture" })),
-    );
+    server.once(NEW, json_answer(422, &json!({ "message": "not a picture" })));
     server.once(NEW, text_answer(500, "<html>"));
     server.once(NEW, json_answer(200, &json!({ "_id": "x" })));
     server.once(NEW, json_answer(200, &json!({ "location": "/v2/a\nb" })));
@@ -149,10 +118,7 @@ async fn a_picture_that_does_not_go_keeps_back_only_its_item() {
     changes.push(create(&shop.item("plain", "NA")));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
-    assert_eq!(
-        told.rejection("a"),
-        "the marketplace refuses the picture: not a picture"
-    );
+    assert_eq!(told.rejection("a"), "the marketplace refuses the picture: not a picture");
     assert!(told.trouble("b").0.contains("image could not be uploaded"));
     assert!(
         told.trouble("c").0.contains("names no location")
@@ -165,10 +131,7 @@ async fn a_picture_that_does_not_go_keeps_back_only_its_item() {
 #[tokio::test]
 async fn the_second_picture_of_an_item_that_is_kept_back_stays_here() {
     let server = Scripted::start().await;
-    server.once(
-        NEW,
-        json_answer(415, &json!({ "message": "not a picture" })),
-    );
+    server.once(NEW, json_answer(415, &json!({ "message": "not a picture" })));
     let mut shop = Shop::new();
     let slots = ImageSlot::ALL.map(|slot| shop.picture(slot, "a.png", b"x"));
     let change = create(&shop.put(&document("a", "NA"), slots.to_vec()));
@@ -185,10 +148,7 @@ async fn nobody_may_upload_ends_the_pass() {
     let mut shop = Shop::new();
     let changes = vec![create(&pictured(&mut shop, "a", "NA", b"x"))];
     let (_, result) = send(&market(&server), &mut shop, changes).await;
-    assert!(matches!(
-        result,
-        Err(SendError::Call(CallError::Refused { status: 403, .. }))
-    ));
+    assert!(matches!(result, Err(SendError::Call(CallError::Refused { status: 403, .. }))));
 }
 
 const DOWNLOAD: &str = "GET /v2/files/download/live.png";
@@ -201,11 +161,7 @@ async fn compared(url: &Value, answer: Answer, times: usize) -> (bool, usize) {
     let item = pictured(&mut shop, "a", "NA", b"same");
     let mut there = document("a", "NA");
     there["imageUrl"] = url.clone();
-    server.rule(move |seen| {
-        seen.path
-            .contains("/versions/")
-            .then(|| json_answer(200, &there))
-    });
+    server.rule(move |seen| seen.path.contains("/versions/").then(|| json_answer(200, &there)));
     server.once(DOWNLOAD, answer);
     let mut locations = ImageLocations::default();
     let market = market(&server);
@@ -214,17 +170,11 @@ async fn compared(url: &Value, answer: Answer, times: usize) -> (bool, usize) {
         let live = observe(&market, &mut shop, &mut locations).await.unwrap();
         agrees = live[&item.key] == Look::Agrees { object_id: None };
         let fields = vec!["/image".to_owned()];
-        let differs = Look::Differs {
-            object_id: None,
-            fields,
-        };
+        let differs = Look::Differs { object_id: None, fields };
         assert!(agrees || live[&item.key] == differs, "{live:?}");
     }
     let known = locations.get(&name(&item)).is_some();
-    assert_eq!(
-        (known, locations.take_fresh().len()),
-        (agrees, usize::from(agrees))
-    );
+    assert_eq!((known, locations.take_fresh().len()), (agrees, usize::from(agrees)));
     (agrees, server.seen(DOWNLOAD).len())
 }
 
@@ -240,22 +190,10 @@ async fn a_live_picture_is_compared_by_its_bytes_once() {
         Answer::Cut,
         text_answer(200, &"x".repeat(3 << 20)),
     ] {
-        assert_eq!(
-            compared(&file, other.clone(), 1).await,
-            (false, 1),
-            "{other:?}"
-        );
+        assert_eq!(compared(&file, other.clone(), 1).await, (false, 1), "{other:?}");
     }
-    for elsewhere in [
-        "http://127.0.0.1:1/live.png",
-        "//127.0.0.1:1/live.png",
-        "live.png",
-    ] {
-        assert_eq!(
-            compared(&json!(elsewhere), same.clone(), 1).await,
-            (false, 0),
-            "{elsewhere}"
-        );
+    for elsewhere in ["http://127.0.0.1:1/live.png", "//127.0.0.1:1/live.png", "live.png"] {
+        assert_eq!(compared(&json!(elsewhere), same.clone(), 1).await, (false, 0), "{elsewhere}");
     }
     assert_eq!(compared(&json!(null), same, 1).await, (false, 0));
 }

@@ -15,9 +15,7 @@ const POST: &str = "POST /api/tenants/acme/marketplace/items";
 
 fn shop_of(count: usize) -> (Shop, Vec<marketsync::domain::event::Change>) {
     let mut shop = Shop::new();
-    let changes = (0..count)
-        .map(|n| create(&shop.item(&format!("i{n:03}"), "NA")))
-        .collect();
+    let changes = (0..count).map(|n| create(&shop.item(&format!("i{n:03}"), "NA"))).collect();
     (shop, changes)
 }
 
@@ -26,11 +24,8 @@ async fn every_action_has_its_outcome() {
     let server = Scripted::start().await;
     let mut shop = Shop::new();
     let (made, gone) = (shop.item("made", "NA"), shop.item("gone", "NA"));
-    let (known, lost, absent) = (
-        shop.item("known", "NA"),
-        shop.item("lost", "NA"),
-        shop.item("absent", "1.0.0"),
-    );
+    let (known, lost, absent) =
+        (shop.item("known", "NA"), shop.item("lost", "NA"), shop.item("absent", "1.0.0"));
     let mut adopt = change(Action::Adopt, Reason::AlreadyThere, &known);
     adopt.object_id = Some("id-9".to_owned());
     let changes = vec![
@@ -40,44 +35,22 @@ async fn every_action_has_its_outcome() {
         adopt,
         change(Action::Forget, Reason::Gone, &lost),
     ];
-    let missing = format!(
-        "DELETE {}",
-        "/api/tenants/acme/marketplace/items/absent/versions/1.0.0"
-    );
+    let missing = format!("DELETE {}", "/api/tenants/acme/marketplace/items/absent/versions/1.0.0");
     server.once(&missing, json_answer(404, &json!({ "message": "no" })));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
     let verbs = ["made", "gone", "absent", "known", "lost"].map(|item_id| told.verb(item_id));
     assert_eq!(
         verbs,
-        [
-            Verb::Created,
-            Verb::Deleted,
-            Verb::Deleted,
-            Verb::Adopted,
-            Verb::Forgotten
-        ]
+        [Verb::Created, Verb::Deleted, Verb::Deleted, Verb::Adopted, Verb::Forgotten]
     );
-    assert_eq!(
-        told.of("made").as_ref().unwrap().object_id.as_deref(),
-        Some("id-made")
-    );
-    assert_eq!(
-        told.of("known").as_ref().unwrap().object_id.as_deref(),
-        Some("id-9")
-    );
-    let order: Vec<_> = server
-        .seen("")
-        .iter()
-        .map(|seen| seen.method.to_string())
-        .collect();
+    assert_eq!(told.of("made").as_ref().unwrap().object_id.as_deref(), Some("id-made"));
+    assert_eq!(told.of("known").as_ref().unwrap().object_id.as_deref(), Some("id-9"));
+    let order: Vec<_> = server.seen("").iter().map(|seen| seen.method.to_string()).collect();
     assert_eq!(order, ["POST", "GET", "POST", "DELETE", "DELETE"]);
     let body = &server.seen(POST)[0];
     assert_eq!(body.header("content-type"), "application/json");
-    assert_eq!(
-        body.json(),
-        json!({ "resources": [document("made", "NA")] })
-    );
+    assert_eq!(body.json(), json!({ "resources": [document("made", "NA")] }));
     assert_eq!(server.seen("DELETE")[0].header("content-type"), "");
 }
 
@@ -86,12 +59,9 @@ async fn records_need_no_request() {
     let server = Scripted::start().await;
     let mut shop = Shop::new();
     let item = shop.item("a", "NA");
-    let (told, _) = send(
-        &market(&server),
-        &mut shop,
-        vec![change(Action::Adopt, Reason::AlreadyThere, &item)],
-    )
-    .await;
+    let (told, _) =
+        send(&market(&server), &mut shop, vec![change(Action::Adopt, Reason::AlreadyThere, &item)])
+            .await;
     assert_eq!(told.verb("a"), Verb::Adopted);
     assert!(server.seen("").is_empty());
 }
@@ -107,12 +77,7 @@ async fn batches_hold_fifty_and_four_are_in_flight() {
     result.unwrap();
     assert_eq!(told.outcomes().len(), 400);
     assert_eq!(server.seen(POST).len(), 8);
-    assert!(
-        server
-            .seen(POST)
-            .iter()
-            .all(|seen| seen.items().len() == 50)
-    );
+    assert!(server.seen(POST).iter().all(|seen| seen.items().len() == 50));
     assert_eq!(server.most_at_once(), 4);
     assert_eq!(shop.tree.reads, 400);
 }
@@ -123,26 +88,17 @@ async fn versions_of_an_item_go_one_after_the_other_on_the_older_api() {
     server.once("GET /api/version", text_answer(404, ""));
     let mut shop = Shop::new();
     let versions = ["10.0.0", "2.0.0", "NA", "1.0.0", "2.0.0-rc.1"];
-    let changes = versions
-        .iter()
-        .map(|version| create(&shop.item("a", version)))
-        .collect();
+    let changes = versions.iter().map(|version| create(&shop.item("a", version))).collect();
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
     assert_eq!(told.outcomes().len(), 5);
     let seen = server.seen("POST /api/backend/marketplace/tenants/acme/resources");
     let sent: Vec<String> = seen.iter().flat_map(Seen::items).collect();
-    assert_eq!(
-        sent,
-        ["a NA", "a 1.0.0", "a 2.0.0-rc.1", "a 2.0.0", "a 10.0.0"]
-    );
+    assert_eq!(sent, ["a NA", "a 1.0.0", "a 2.0.0-rc.1", "a 2.0.0", "a 10.0.0"]);
     assert!(seen.iter().all(|seen| seen.items().len() == 1));
     assert_eq!(server.most_at_once(), 1);
     let first = &seen[0].json()["resources"][0];
-    assert_eq!(
-        (&first["type"], first.get("lifecycleStatus")),
-        (&json!("sidecar"), None)
-    );
+    assert_eq!((&first["type"], first.get("lifecycleStatus")), (&json!("sidecar"), None));
 }
 
 #[tokio::test]
@@ -151,22 +107,13 @@ async fn a_refused_batch_is_narrowed_down_to_the_bad_items() {
         let server = Scripted::start().await;
         server.rule(move |seen| {
             let bad = seen.path.ends_with("/items")
-                && seen
-                    .items()
-                    .iter()
-                    .any(|item| item == "i013 NA" || item == "i037 NA");
+                && seen.items().iter().any(|item| item == "i013 NA" || item == "i037 NA");
             bad.then(|| json_answer(status, &json!({ "message": "bad item in here" })))
         });
         let (mut shop, changes) = shop_of(50);
         let (told, result) = send(&market(&server), &mut shop, changes).await;
         result.unwrap();
-        assert_eq!(
-            told.outcomes()
-                .iter()
-                .filter(|outcome| outcome.result.is_ok())
-                .count(),
-            48
-        );
+        assert_eq!(told.outcomes().iter().filter(|outcome| outcome.result.is_ok()).count(), 48);
         assert_eq!(told.rejection("i013"), "bad item in here");
         assert_eq!(told.rejection("i037"), "bad item in here");
         assert!(server.seen(POST).len() < 25, "{}", server.seen(POST).len());
@@ -186,27 +133,15 @@ async fn a_batch_that_is_too_large_is_halved() {
     changes.push(create(&shop.put(&large, Vec::new())));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
-    assert_eq!(
-        told.outcomes()
-            .iter()
-            .filter(|outcome| outcome.result.is_ok())
-            .count(),
-        12
-    );
+    assert_eq!(told.outcomes().iter().filter(|outcome| outcome.result.is_ok()).count(), 12);
     let why = told.rejection("large");
-    assert!(
-        why.contains("too large") && why.contains(" bytes)"),
-        "{why}"
-    );
+    assert!(why.contains("too large") && why.contains(" bytes)"), "{why}");
 }
 
 #[tokio::test]
 async fn a_refusal_of_everything_ends_the_pass_and_keeps_what_was_done() {
     for (status, words) in [
-        (
-            403,
-            "give it the role Company Owner or Project Administrator",
-        ),
+        (403, "give it the role Company Owner or Project Administrator"),
         (404, "check --endpoint and --company-id"),
         (405, "check that --endpoint is the address of a Console"),
     ] {
@@ -221,10 +156,7 @@ async fn a_refusal_of_everything_ends_the_pass_and_keeps_what_was_done() {
         let Err(SendError::Call(CallError::Refused { status: got, why })) = result else {
             panic!("{result:?}")
         };
-        assert!(
-            got == status && why.contains(words) && why.contains("not you"),
-            "{why}"
-        );
+        assert!(got == status && why.contains(words) && why.contains("not you"), "{why}");
         assert_eq!(told.outcomes().len(), 50);
     }
 }
@@ -253,28 +185,15 @@ async fn a_lost_creation_is_read_back() {
         );
         let (mut shop, mut changes) = shop_of(3);
         changes.push(update(&shop.item("old", "NA")));
-        changes.push(change(
-            Action::Create,
-            Reason::Missing,
-            &shop.item("missing", "NA"),
-        ));
+        changes.push(change(Action::Create, Reason::Missing, &shop.item("missing", "NA")));
         let (told, result) = send(&hasty(&server), &mut shop, changes).await;
         result.unwrap();
         let read_back = told.of("i000").as_ref().unwrap();
-        assert!(
-            read_back.read_back && read_back.verb == Verb::Created,
-            "{answer:?}"
-        );
+        assert!(read_back.read_back && read_back.verb == Verb::Created, "{answer:?}");
         for item_id in ["i001", "i002", "old", "missing"] {
             told.trouble(item_id);
         }
-        assert_eq!(
-            (
-                server.seen(POST).len(),
-                server.seen("GET /api/tenants").len()
-            ),
-            (1, 3)
-        );
+        assert_eq!((server.seen(POST).len(), server.seen("GET /api/tenants").len()), (1, 3));
         assert_eq!(told.unsent(), 0);
     }
 }
@@ -287,16 +206,10 @@ async fn a_partial_answer_settles_what_it_tells() {
         { "itemId": "i000", "done": true, "inserted": true, "updated": false, "errors": [] },
         { "itemId": "i001", "done": false, "errors": [{ "message": "no" }] },
     ]);
-    server.once(
-        POST,
-        json_answer(200, &json!({ "done": false, "items": rows })),
-    );
+    server.once(POST, json_answer(200, &json!({ "done": false, "items": rows })));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
-    assert_eq!(
-        (told.verb("i000"), told.rejection("i001")),
-        (Verb::Created, "no")
-    );
+    assert_eq!((told.verb("i000"), told.rejection("i001")), (Verb::Created, "no"));
     assert!(told.trouble("i002").0.contains("no row"));
 }
 
@@ -311,10 +224,7 @@ async fn a_server_that_asks_to_wait_is_left_alone() {
     result.unwrap();
     let posts = server.seen(POST).len();
     assert!((1..=4).contains(&posts), "{posts}");
-    assert_eq!(
-        (told.outcomes().len(), told.unsent()),
-        (500, 500 - 50 * posts)
-    );
+    assert_eq!((told.outcomes().len(), told.unsent()), (500, 500 - 50 * posts));
     assert!(told.outcomes().iter().all(|outcome| matches!(
         &outcome.result,
         Err(Failure::Transient { retry_after: Some(wait), .. }) if *wait > Duration::from_secs(50)
@@ -328,21 +238,12 @@ async fn an_item_that_failed_often_travels_alone() {
     let server = Scripted::start().await;
     let (mut shop, changes) = shop_of(10);
     let tries = BTreeMap::from([(changes[3].key.clone(), 6)]);
-    let (told, result) = send_with(
-        &market(&server),
-        &mut shop,
-        changes,
-        &mut ImageLocations::default(),
-        &tries,
-    )
-    .await;
+    let (told, result) =
+        send_with(&market(&server), &mut shop, changes, &mut ImageLocations::default(), &tries)
+            .await;
     result.unwrap();
     assert_eq!(told.outcomes().len(), 10);
-    let mut sizes: Vec<usize> = server
-        .seen(POST)
-        .iter()
-        .map(|seen| seen.items().len())
-        .collect();
+    let mut sizes: Vec<usize> = server.seen(POST).iter().map(|seen| seen.items().len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 9]);
 }
@@ -418,10 +319,7 @@ async fn deletions_that_fail_are_told_apart() {
     let at =
         |item_id: &str| format!("DELETE /api/tenants/acme/marketplace/items/{item_id}/versions/NA");
     server.once(&at("page"), text_answer(404, "<html>"));
-    server.once(
-        &at("used"),
-        json_answer(409, &json!({ "message": "in use" })),
-    );
+    server.once(&at("used"), json_answer(409, &json!({ "message": "in use" })));
     server.once(&at("down"), text_answer(500, ""));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();

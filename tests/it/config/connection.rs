@@ -12,34 +12,16 @@ fn secrets_go_in_and_do_not_come_out() {
     let home = Home::new();
     home.configure("client_secret_file: secret.txt");
     let args = "apply --endpoint h --company-id a --client-id i";
-    let config = home
-        .resolve(args, &[("MARKETSYNC_CLIENT_SECRET", "hunter2")])
-        .unwrap();
-    assert_eq!(
-        credential(&config),
-        ["i", "secret hunter2"],
-        "a variable goes before the file"
-    );
+    let config = home.resolve(args, &[("MARKETSYNC_CLIENT_SECRET", "hunter2")]).unwrap();
+    assert_eq!(credential(&config), ["i", "secret hunter2"], "a variable goes before the file");
     assert!(!format!("{config:?}").contains("hunter2"));
     let with_file = format!("{args} --client-secret-file /o");
-    let config = home
-        .resolve(&with_file, &[("MARKETSYNC_CLIENT_SECRET", "hunter2")])
-        .unwrap();
-    assert_eq!(
-        credential(&config),
-        ["i", "/o"],
-        "an option goes before a variable"
-    );
+    let config = home.resolve(&with_file, &[("MARKETSYNC_CLIENT_SECRET", "hunter2")]).unwrap();
+    assert_eq!(credential(&config), ["i", "/o"], "an option goes before a variable");
     let config = home.resolve(args, &[]).unwrap();
     assert_eq!(
         credential(&config),
-        [
-            "i",
-            home.path()
-                .join(".config/marketsync/secret.txt")
-                .to_str()
-                .unwrap()
-        ]
+        ["i", home.path().join(".config/marketsync/secret.txt").to_str().unwrap()]
     );
 }
 
@@ -48,44 +30,24 @@ fn endpoints_are_read_as_people_write_them() {
     let home = Home::new();
     for (written, meant, notices) in [
         ("console.example.com", "https://console.example.com", 0),
-        (
-            "https://console.example.com/",
-            "https://console.example.com",
-            0,
-        ),
+        ("https://console.example.com/", "https://console.example.com", 0),
         ("https://h/base//", "https://h/base", 0),
         ("HTTP://h:8080", "http://h:8080", 1),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080", 0),
         ("http://[::1]:8080", "http://[::1]:8080", 0),
         ("http://localhost", "http://localhost", 0),
-        (
-            "http://localhost.example.com",
-            "http://localhost.example.com",
-            1,
-        ),
+        ("http://localhost.example.com", "http://localhost.example.com", 1),
         ("embedded", "embedded", 0),
     ] {
         let config = home
-            .resolve(
-                &format!("apply --endpoint {written} --company-id a --token-file t"),
-                &[],
-            )
+            .resolve(&format!("apply --endpoint {written} --company-id a --token-file t"), &[])
             .unwrap();
         assert_eq!(apply(&config).connect.endpoint.to_string(), meant);
-        assert_eq!(
-            config.notices.len(),
-            notices,
-            "{written}: {:?}",
-            config.notices
-        );
+        assert_eq!(config.notices.len(), notices, "{written}: {:?}", config.notices);
     }
-    let local = home
-        .apply("--endpoint http://localhost:8080 --company-id a", &[])
-        .unwrap();
+    let local = home.apply("--endpoint http://localhost:8080 --company-id a", &[]).unwrap();
     assert!(matches!(local.connect.credential, Credential::None));
-    let given = home
-        .apply("--endpoint embedded", &[("MARKETSYNC_COMPANY_ID", "a")])
-        .unwrap();
+    let given = home.apply("--endpoint embedded", &[("MARKETSYNC_COMPANY_ID", "a")]).unwrap();
     assert_eq!(given.connect.origin, "--endpoint, MARKETSYNC_COMPANY_ID");
 }
 
@@ -118,10 +80,7 @@ fn a_context_of_miactl_is_used_as_a_whole() {
     let config = home.resolve("apply", &[]).unwrap();
     let connect = &apply(&config).connect;
     assert_eq!(
-        (
-            connect.endpoint.to_string().as_str(),
-            connect.company.as_str()
-        ),
+        (connect.endpoint.to_string().as_str(), connect.company.as_str()),
         ("https://console.example.com", "acme")
     );
     assert_eq!(connect.ca_file, Some("/ca.pem".into()));
@@ -130,11 +89,9 @@ fn a_context_of_miactl_is_used_as_a_whole() {
     assert_eq!(credential(&config), ["ID", "secret hunter2"]);
     assert!(!format!("{config:?}").contains("hunter2"));
 
-    for (args, variables) in [
-        ("--endpoint h", None),
-        ("--company-id a", None),
-        ("", Some(("MARKETSYNC_TOKEN", "t"))),
-    ] {
+    for (args, variables) in
+        [("--endpoint h", None), ("--company-id a", None), ("", Some(("MARKETSYNC_TOKEN", "t")))]
+    {
         let variables: Vec<_> = variables.into_iter().collect();
         let said = home.refused(&format!("apply {args}"), &variables);
         assert!(
@@ -143,10 +100,7 @@ fn a_context_of_miactl_is_used_as_a_whole() {
         );
     }
     assert!(matches!(
-        home.apply("--endpoint embedded", &[])
-            .unwrap()
-            .connect
-            .endpoint,
+        home.apply("--endpoint embedded", &[]).unwrap().connect.endpoint,
         Endpoint::Embedded
     ));
 
@@ -168,36 +122,12 @@ fn a_context_of_miactl_is_used_as_a_whole() {
 #[test]
 fn a_context_that_cannot_be_used_is_refused_with_the_remedy() {
     for (context, why, hint) in [
-        (
-            "insecure",
-            "does not check certificates",
-            "--certificate-authority FILE",
-        ),
-        (
-            "user",
-            "signs in as a user",
-            "miactl context auth user --client-id ID",
-        ),
-        (
-            "nobody",
-            "has no company-id",
-            "miactl context set nobody --company-id ID",
-        ),
-        (
-            "nowhere",
-            "has no endpoint",
-            "miactl context set nowhere --endpoint URL",
-        ),
-        (
-            "lost",
-            "its credential none does not exist",
-            "miactl context auth",
-        ),
-        (
-            "half",
-            "its credential half is incomplete",
-            "miactl context auth",
-        ),
+        ("insecure", "does not check certificates", "--certificate-authority FILE"),
+        ("user", "signs in as a user", "miactl context auth user --client-id ID"),
+        ("nobody", "has no company-id", "miactl context set nobody --company-id ID"),
+        ("nowhere", "has no endpoint", "miactl context set nowhere --endpoint URL"),
+        ("lost", "its credential none does not exist", "miactl context auth"),
+        ("half", "its credential half is incomplete", "miactl context auth"),
         ("odd", "no base64 of PEM", "miactl context auth"),
         ("absent", "does not exist", "miactl context use"),
     ] {
@@ -206,18 +136,13 @@ fn a_context_that_cannot_be_used_is_refused_with_the_remedy() {
         let said = home.refused("apply", &[]);
         let begins =
             format!("the context {context} of miactl in ~/.config/miactl/config cannot be used: ");
-        assert!(
-            said.starts_with(&begins) && said.contains(why) && said.contains(hint),
-            "{said}"
-        );
+        assert!(said.starts_with(&begins) && said.contains(why) && said.contains(hint), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
     let home = Home::new();
-    for text in [
-        "credentials: hunter2",
-        "credentials: { a: { client-secret: [hunter2] } }",
-        "a: [hunter2",
-    ] {
+    for text in
+        ["credentials: hunter2", "credentials: { a: { client-secret: [hunter2] } }", "a: [hunter2"]
+    {
         home.write(".config/miactl/config", text);
         let said = home.refused("apply", &[]);
         assert!(
@@ -244,18 +169,11 @@ fn status_finds_the_state_of_apply() {
         )
         .unwrap();
     let found = home
-        .resolve(
-            &format!("status {source}/. --path ./x/ --endpoint https://h --company-id a"),
-            &[],
-        )
+        .resolve(&format!("status {source}/. --path ./x/ --endpoint https://h --company-id a"), &[])
         .unwrap();
     assert_eq!(dir(&made.job), dir(&found.job));
-    let other = home
-        .resolve(
-            &format!("status {source} --endpoint https://h --company-id a"),
-            &[],
-        )
-        .unwrap();
+    let other =
+        home.resolve(&format!("status {source} --endpoint https://h --company-id a"), &[]).unwrap();
     assert_ne!(dir(&made.job), dir(&other.job));
     let named = home.resolve("status --state /s", &[]).unwrap();
     assert_eq!(dir(&named.job), Path::new("/s"));

@@ -10,9 +10,7 @@ use super::Home;
 fn completions_need_no_configuration() {
     let home = Home::new();
     home.configure("broken: [");
-    let config = home
-        .resolve("completions bash", &[("MARKETSYNC_ODD", "1")])
-        .unwrap();
+    let config = home.resolve("completions bash", &[("MARKETSYNC_ODD", "1")]).unwrap();
     assert!(matches!(config.job, Job::Completions(_)));
 }
 

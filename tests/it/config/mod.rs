@@ -49,17 +49,12 @@ impl Home {
             .entry("HOME".into())
             .or_insert_with(|| self.path().to_str().unwrap().to_owned());
         let cli = Cli::try_parse_from(std::iter::once("marketsync").chain(args.split_whitespace()));
-        resolve(
-            &cli.unwrap_or_else(|fault| panic!("{args}: {fault}")),
-            &environment,
-        )
+        resolve(&cli.unwrap_or_else(|fault| panic!("{args}: {fault}")), &environment)
     }
 
     fn apply(&self, args: &str, variables: &[(&str, &str)]) -> Result<ApplyConfig, ConfigError> {
         let config = self.resolve(&format!("apply {args}"), variables)?;
-        let Job::Apply(apply) = config.job else {
-            panic!("not apply")
-        };
+        let Job::Apply(apply) = config.job else { panic!("not apply") };
         Ok(*apply)
     }
 
@@ -82,9 +77,7 @@ fn job(config: &Config) -> String {
 }
 
 fn apply(config: &Config) -> &ApplyConfig {
-    let Job::Apply(apply) = &config.job else {
-        panic!("{config:?}")
-    };
+    let Job::Apply(apply) = &config.job else { panic!("{config:?}") };
     apply
 }
 
@@ -97,11 +90,7 @@ fn credential(config: &Config) -> Vec<String> {
     match &apply(config).connect.credential {
         Credential::None => vec![],
         Credential::Basic { client_id, secret } => vec![client_id.clone(), source(secret)],
-        Credential::PrivateKeyJwt {
-            client_id,
-            key_id,
-            key,
-        } => {
+        Credential::PrivateKeyJwt { client_id, key_id, key } => {
             vec![client_id.clone(), key_id.clone(), source(key)]
         }
         Credential::Token { token } => vec![source(token)],

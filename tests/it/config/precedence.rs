@@ -49,60 +49,40 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
 #[test]
 fn an_option_goes_before_a_variable_before_the_file() {
     let names: Vec<_> = TABLE.iter().map(|row| row.0).collect();
-    let missing: Vec<_> = SETTINGS
-        .iter()
-        .filter(|name| !names.contains(name))
-        .collect();
+    let missing: Vec<_> = SETTINGS.iter().filter(|name| !names.contains(name)).collect();
     assert!(missing.is_empty(), "the table lacks {missing:?}");
     for (name, command, [file, variable, option], shown) in TABLE {
         let home = Home::new();
         let show = |args: &str, variables: &[(&str, &str)]| {
-            shown(
-                &home
-                    .resolve(args, variables)
-                    .unwrap_or_else(|fault| panic!("{name}: {fault}")),
-            )
+            shown(&home.resolve(args, variables).unwrap_or_else(|fault| panic!("{name}: {fault}")))
         };
         let several = matches!(*name, "exclude" | "schema" | "switch");
-        let yaml = if several {
-            format!("{name}: [\"{file}\"]")
-        } else {
-            format!("{name}: \"{file}\"")
-        };
+        let yaml =
+            if several { format!("{name}: [\"{file}\"]") } else { format!("{name}: \"{file}\"") };
         home.configure(&yaml);
         assert_eq!(show(command, &[]), *file, "{name} in the file");
         let upper = format!("MARKETSYNC_{}", name.to_uppercase());
         let set = [(upper.as_str(), *variable)];
-        assert_eq!(
-            show(command, &set),
-            *variable,
-            "{name} as a variable over the file"
-        );
+        assert_eq!(show(command, &set), *variable, "{name} as a variable over the file");
         let with = match *name {
             "source" => format!("{command} {option}"),
             _ => format!("{command} --{}={option}", name.replace('_', "-")),
         };
         assert_eq!(show(&with, &set), *option, "{name} as an option over both");
-        assert_eq!(
-            show(command, &[(upper.as_str(), "")]),
-            *file,
-            "an empty variable is none"
-        );
+        assert_eq!(show(command, &[(upper.as_str(), "")]), *file, "an empty variable is none");
     }
 }
 
 #[test]
 fn every_option_is_a_setting_and_every_setting_an_option() {
     let mut options: Vec<String> = Vec::new();
-    for command in Cli::command()
-        .get_subcommands()
-        .filter(|command| command.get_name() != "completions")
+    for command in
+        Cli::command().get_subcommands().filter(|command| command.get_name() != "completions")
     {
         options.extend(command.get_arguments().map(|argument| {
-            argument.get_long().map_or_else(
-                || argument.get_id().to_string(),
-                |long| long.replace('-', "_"),
-            )
+            argument
+                .get_long()
+                .map_or_else(|| argument.get_id().to_string(), |long| long.replace('-', "_"))
         }));
     }
     options.extend(
@@ -152,76 +132,42 @@ fn defaults_are_those_of_the_help() {
         assert!(shown.contains(part), "{part} in {shown}");
     }
     let state = apply(&config).state.display().to_string();
-    let place = home
-        .path()
-        .join(".local/state/marketsync/my-company-")
-        .display()
-        .to_string();
+    let place = home.path().join(".local/state/marketsync/my-company-").display().to_string();
     assert!(state.starts_with(&place), "{state}");
-    assert_eq!(
-        format!("{:?}", config.log),
-        "Log { format: Text, level: Info }"
-    );
+    assert_eq!(format!("{:?}", config.log), "Log { format: Text, level: Info }");
     let shown = job(&home.resolve("marketplace", &[]).unwrap());
-    assert!(
-        shown.contains("127.0.0.1:8080") && shown.contains("minor: 1"),
-        "{shown}"
-    );
+    assert!(shown.contains("127.0.0.1:8080") && shown.contains("minor: 1"), "{shown}");
 }
 
 #[test]
 fn the_file_is_found_where_it_is_named() {
     let home = Home::new();
     home.configure("company_id: usual");
-    let other = home.write(
-        "elsewhere/other.yaml",
-        "company_id: other\nca_file: ca.pem\nschema: [a=s.json]\n",
-    );
+    let other = home
+        .write("elsewhere/other.yaml", "company_id: other\nca_file: ca.pem\nschema: [a=s.json]\n");
     let third = home.write("third.yaml", "# nothing yet\n");
     let company = |args: &str, variables: &[(&str, &str)]| {
-        home.apply(&format!("--endpoint embedded {args}"), variables)
-            .unwrap()
-            .connect
-            .company
+        home.apply(&format!("--endpoint embedded {args}"), variables).unwrap().connect.company
     };
     let other = other.to_str().unwrap();
     assert_eq!(company("", &[]), "usual");
     assert_eq!(company("", &[("MARKETSYNC_CONFIG", other)]), "other");
     assert_eq!(
-        company(
-            &format!("--config {}", third.display()),
-            &[("MARKETSYNC_CONFIG", other)]
-        ),
+        company(&format!("--config {}", third.display()), &[("MARKETSYNC_CONFIG", other)]),
         "my-company"
     );
     let xdg = home.path().join("xdg");
     home.write("xdg/marketsync/marketsync.yaml", "company_id: xdg");
-    assert_eq!(
-        company("", &[("XDG_CONFIG_HOME", xdg.to_str().unwrap())]),
-        "xdg"
-    );
-    assert_eq!(
-        company("", &[("HOME", "/nowhere"), ("MARKETSYNC_STATE", "/s")]),
-        "my-company"
-    );
+    assert_eq!(company("", &[("XDG_CONFIG_HOME", xdg.to_str().unwrap())]), "xdg");
+    assert_eq!(company("", &[("HOME", "/nowhere"), ("MARKETSYNC_STATE", "/s")]), "my-company");
 
-    let config = home
-        .apply(&format!("--endpoint embedded --config {other}"), &[])
-        .unwrap();
+    let config = home.apply(&format!("--endpoint embedded --config {other}"), &[]).unwrap();
     let folder = home.path().join("elsewhere");
     assert_eq!(config.connect.ca_file, Some(folder.join("ca.pem")));
     assert_eq!(config.source.schemas[0].1, folder.join("s.json"));
-    let config = home
-        .apply(
-            "--endpoint embedded --ca-file ca.pem --schema a/b=s.json",
-            &[],
-        )
-        .unwrap();
-    assert_eq!(
-        config.connect.ca_file,
-        Some("ca.pem".into()),
-        "an option begins where one stands"
-    );
+    let config =
+        home.apply("--endpoint embedded --ca-file ca.pem --schema a/b=s.json", &[]).unwrap();
+    assert_eq!(config.connect.ca_file, Some("ca.pem".into()), "an option begins where one stands");
     assert_eq!(config.source.schemas[0].0.to_string(), "a/b");
 }
 
@@ -229,24 +175,10 @@ fn the_file_is_found_where_it_is_named() {
 fn several_values_are_lines_or_a_list() {
     let home = Home::new();
     home.configure("exclude:\n  - 'a,b'\n  - \"c d\"\n");
-    assert_eq!(
-        home.apply("--endpoint embedded", &[])
-            .unwrap()
-            .source
-            .exclude,
-        ["a,b", "c d"]
-    );
+    assert_eq!(home.apply("--endpoint embedded", &[]).unwrap().source.exclude, ["a,b", "c d"]);
     let lines = [("MARKETSYNC_EXCLUDE", " x y \n\n*.tmp\n")];
-    assert_eq!(
-        home.apply("--endpoint embedded", &lines)
-            .unwrap()
-            .source
-            .exclude,
-        ["x y", "*.tmp"]
-    );
-    let config = home
-        .apply("--endpoint embedded --exclude 1 --exclude 2", &lines)
-        .unwrap();
+    assert_eq!(home.apply("--endpoint embedded", &lines).unwrap().source.exclude, ["x y", "*.tmp"]);
+    let config = home.apply("--endpoint embedded --exclude 1 --exclude 2", &lines).unwrap();
     assert_eq!(config.source.exclude, ["1", "2"]);
 }
 
@@ -258,11 +190,7 @@ fn plain_scalars_are_taken_as_they_are_written() {
     assert_eq!(apply(&config).connect.company, "007");
     assert_eq!(credential(&config)[0], "1e3");
     assert_eq!(apply(&config).pass.allow_deletes, Some(12));
-    assert_eq!(
-        apply(&config).pass.max_updates,
-        None,
-        "a key without a value is left out"
-    );
+    assert_eq!(apply(&config).pass.max_updates, None, "a key without a value is left out");
     assert!(apply(&config).pass.prune);
 }
 
@@ -278,11 +206,6 @@ fn what_kubernetes_sets_is_ignored() {
         "MARKETSYNC_ACME_PORT_80_TCP",
         "MARKETPLACE_URL",
     ];
-    let variables: Vec<_> = names
-        .iter()
-        .map(|name| (*name, "tcp://10.0.0.1:80"))
-        .collect();
-    Home::new()
-        .apply("--endpoint embedded", &variables)
-        .unwrap();
+    let variables: Vec<_> = names.iter().map(|name| (*name, "tcp://10.0.0.1:80")).collect();
+    Home::new().apply("--endpoint embedded", &variables).unwrap();
 }

@@ -5,12 +5,7 @@ use super::{Home, Variables};
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table, read row by row")]
 fn what_is_wrong_is_told_with_its_place() {
-    type Case = (
-        &'static str,
-        &'static str,
-        Variables,
-        &'static [&'static str],
-    );
+    type Case = (&'static str, &'static str, Variables, &'static [&'static str]);
     #[rustfmt::skip]
     let cases: &[Case] = &[
         (
@@ -201,10 +196,7 @@ fn what_is_wrong_is_told_with_its_place() {
         }
         let said = home.refused(args, variables);
         for part in *parts {
-            assert!(
-                said.contains(part),
-                "{args} {file}: expected `{part}` in:\n{said}"
-            );
+            assert!(said.contains(part), "{args} {file}: expected `{part}` in:\n{said}");
         }
         assert!(!said.contains("hunter2"), "{said}");
         assert!(!said.ends_with('.') || said.contains("hint"), "{said}");
@@ -218,32 +210,12 @@ fn half_and_double_credentials_are_told() {
     const KEY: (&str, &str) = ("MARKETSYNC_PRIVATE_KEY", "hunter2");
     const TOKEN: (&str, &str) = ("MARKETSYNC_TOKEN", "hunter2");
     let cases: &[(&str, Variables, &str)] = &[
-        (
-            "--client-id i",
-            &[],
-            "--client-id is given without a client secret or a private key",
-        ),
-        (
-            "",
-            &[SECRET],
-            "MARKETSYNC_CLIENT_SECRET is given without a client id",
-        ),
-        (
-            "--client-id i --key-id k",
-            &[],
-            "--key-id is given without a private key",
-        ),
+        ("--client-id i", &[], "--client-id is given without a client secret or a private key"),
+        ("", &[SECRET], "MARKETSYNC_CLIENT_SECRET is given without a client id"),
+        ("--client-id i --key-id k", &[], "--key-id is given without a private key"),
         ("--key-id k", &[], "--key-id is given without a private key"),
-        (
-            "--client-id i",
-            &[KEY],
-            "MARKETSYNC_PRIVATE_KEY is given without a key id",
-        ),
-        (
-            "--key-id k",
-            &[KEY],
-            "--key-id is given without a client id",
-        ),
+        ("--client-id i", &[KEY], "MARKETSYNC_PRIVATE_KEY is given without a key id"),
+        ("--key-id k", &[KEY], "--key-id is given without a client id"),
         (
             "--client-id i",
             &[SECRET, KEY],
@@ -254,11 +226,7 @@ fn half_and_double_credentials_are_told() {
             &[SECRET],
             "both MARKETSYNC_CLIENT_SECRET and --key-id are given",
         ),
-        (
-            "--client-id i",
-            &[TOKEN],
-            "both MARKETSYNC_TOKEN and --client-id are given",
-        ),
+        ("--client-id i", &[TOKEN], "both MARKETSYNC_TOKEN and --client-id are given"),
         (
             "--client-id i",
             &[SECRET, TOKEN],
@@ -271,14 +239,9 @@ fn half_and_double_credentials_are_told() {
         ),
     ];
     for (args, variables, expected) in cases {
-        let said = Home::new().refused(
-            &format!("apply --endpoint h --company-id a {args}"),
-            variables,
-        );
-        assert!(
-            said.starts_with(expected) && said.contains("\nhint: "),
-            "{args}: {said}"
-        );
+        let said =
+            Home::new().refused(&format!("apply --endpoint h --company-id a {args}"), variables);
+        assert!(said.starts_with(expected) && said.contains("\nhint: "), "{args}: {said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
 }

@@ -33,11 +33,7 @@ fn mount(root: &Path) {
     generation(root, "..first", "first");
     swap(root, "..data", "..first");
     for item in 0..ITEMS {
-        link(
-            root,
-            &format!("i{item}.json"),
-            &format!("..data/i{item}.json"),
-        );
+        link(root, &format!("i{item}.json"), &format!("..data/i{item}.json"));
     }
     link(root, "nested", "..data/nested");
 }
@@ -51,12 +47,7 @@ fn a_volume_shows_its_files_and_folders() {
     let mut tree = read(dir.path(), "");
     assert_eq!(present(&tree).len(), ITEMS);
     assert!(!present(&tree).contains(&"i0.json") && present(&tree).contains(&"nested/n.json"));
-    assert!(
-        contents(&mut tree)
-            .unwrap()
-            .values()
-            .all(|bytes| bytes == b"first")
-    );
+    assert!(contents(&mut tree).unwrap().values().all(|bytes| bytes == b"first"));
     // The links stay as they are, what they lead to does not.
     generation(dir.path(), "..second", "second");
     let before = tree.commit().clone();
@@ -64,19 +55,9 @@ fn a_volume_shows_its_files_and_folders() {
     assert!(!tree.still_holds().unwrap());
     let mut now = read(dir.path(), "");
     assert_ne!(now.commit(), &before);
-    assert!(
-        contents(&mut now)
-            .unwrap()
-            .values()
-            .all(|bytes| bytes == b"second")
-    );
+    assert!(contents(&mut now).unwrap().values().all(|bytes| bytes == b"second"));
     // A reading stays with what it saw first.
-    assert!(
-        contents(&mut tree)
-            .unwrap()
-            .values()
-            .all(|bytes| bytes == b"first")
-    );
+    assert!(contents(&mut tree).unwrap().values().all(|bytes| bytes == b"first"));
 }
 
 /// Runs `write` again and again beside `look` until that has succeeded `rounds`

@@ -15,8 +15,7 @@ fn changes(repo: &Repo, source: &str, since: Option<&str>, named: &[&str]) -> Ch
     let mut tree = checkout.tree(&checkout.head().unwrap()).unwrap();
     let since = since.map(|commit| CommitId(commit.to_owned()));
     let named = named.iter().map(|name| path(name)).collect();
-    tree.changes(&everything(source), since.as_ref(), &named)
-        .unwrap()
+    tree.changes(&everything(source), since.as_ref(), &named).unwrap()
 }
 
 fn present(changes: &Changes) -> Vec<&str> {
@@ -37,11 +36,8 @@ fn a_complete_listing_has_the_candidates_below_the_source() {
     ] {
         repo.write(&format!("s/{name}"), name);
     }
-    repo.write("other/a.json", "")
-        .write("s.json", "")
-        .write("s/node_modules/p/package.json", "");
-    repo.symlink("s/link.json", "b.json")
-        .symlink("s/folder", "../other");
+    repo.write("other/a.json", "").write("s.json", "").write("s/node_modules/p/package.json", "");
+    repo.symlink("s/link.json", "b.json").symlink("s/folder", "../other");
     repo.commit("one");
     repo.git(&[
         "update-index",
@@ -51,10 +47,7 @@ fn a_complete_listing_has_the_candidates_below_the_source() {
     ]);
     repo.git(&["commit", "-q", "-m", "a submodule"]);
     let found = changes(&repo, "s", None, &["other/a.json"]);
-    assert_eq!(
-        present(&found),
-        ["s/b.json", "s/c.yaml", "s/link.json", "s/x.json/deep/a.yml"]
-    );
+    assert_eq!(present(&found), ["s/b.json", "s/c.yaml", "s/link.json", "s/x.json/deep/a.yml"]);
     assert_eq!(paths(&found.passed_over), ["s/marketsync.yaml"]);
     assert!(found.complete && found.touched.is_empty() && found.unreadable.is_empty());
 }
@@ -74,24 +67,13 @@ fn a_difference_has_what_came_changed_or_went() {
         repo.write(name, name);
     }
     let base = repo.commit("one");
-    assert_eq!(
-        changes(&repo, "s", Some(&base), &["img/a.png"]),
-        Changes::default()
-    );
+    assert_eq!(changes(&repo, "s", Some(&base), &["img/a.png"]), Changes::default());
     repo.write("s/edited.json", "new")
         .write("s/new.json", "new")
         .remove("s/gone")
         .write("s/readme.md", "new");
-    repo.write("img/a.png", "new")
-        .write("img/b.png", "new")
-        .write("o/x.json", "new")
-        .commit("two");
-    let found = changes(
-        &repo,
-        "s",
-        Some(&base),
-        &["img/a.png", "s/edited.json", "img/none.png"],
-    );
+    repo.write("img/a.png", "new").write("img/b.png", "new").write("o/x.json", "new").commit("two");
+    let found = changes(&repo, "s", Some(&base), &["img/a.png", "s/edited.json", "img/none.png"]);
     assert_eq!(present(&found), ["s/edited.json", "s/new.json"]);
     assert_eq!(paths(&found.touched), ["img/a.png", "s/gone/a.json"]);
     assert!(!found.complete);
@@ -106,24 +88,11 @@ fn kinds_that_turn_into_each_other_are_differences() {
         .symlink("pics", "img");
     repo.write("img/a.png", "");
     let base = repo.commit("one");
-    repo.write("s/a.json/in.json", "")
-        .write("s/b.json", "x")
-        .symlink("s/c.json", "t");
+    repo.write("s/a.json/in.json", "").write("s/b.json", "x").symlink("s/c.json", "t");
     repo.remove("pics").write("pics/a.png", "").commit("two");
-    let found = changes(
-        &repo,
-        "s",
-        Some(&base),
-        &["pics", "img/a.png", "pics/a.png"],
-    );
-    assert_eq!(
-        present(&found),
-        ["s/a.json/in.json", "s/b.json", "s/c.json"]
-    );
-    assert_eq!(
-        paths(&found.touched),
-        ["pics", "pics/a.png", "s/a.json", "s/b.json/in.json"]
-    );
+    let found = changes(&repo, "s", Some(&base), &["pics", "img/a.png", "pics/a.png"]);
+    assert_eq!(present(&found), ["s/a.json/in.json", "s/b.json", "s/c.json"]);
+    assert_eq!(paths(&found.touched), ["pics", "pics/a.png", "s/a.json", "s/b.json/in.json"]);
 }
 
 #[test]
@@ -139,22 +108,13 @@ fn a_path_that_appears_below_what_was_a_file_is_touched() {
 #[test]
 fn a_deep_source_is_reached_and_its_neighbours_are_left_alone() {
     let repo = Repo::new();
-    repo.write("a/b/c/x.json", "")
-        .write("a/b/cc/x.json", "")
-        .write("a/b/c/x.json.png", "");
+    repo.write("a/b/c/x.json", "").write("a/b/cc/x.json", "").write("a/b/c/x.json.png", "");
     let base = repo.commit("one");
-    repo.write("a/b/c/x.json", "new")
-        .write("a/b/cc/x.json", "new")
-        .commit("two");
+    repo.write("a/b/c/x.json", "new").write("a/b/cc/x.json", "new").commit("two");
     // Nothing but the source leads there.
     let found = changes(&repo, "a/b/c", Some(&base), &[]);
     assert_eq!(present(&found), ["a/b/c/x.json"]);
-    let found = changes(
-        &repo,
-        "a/b/c",
-        Some(&base),
-        &["a/b/c/x.json.png", "a/b/ccc.png"],
-    );
+    let found = changes(&repo, "a/b/c", Some(&base), &["a/b/c/x.json.png", "a/b/ccc.png"]);
     assert_eq!(present(&found), ["a/b/c/x.json"]);
     assert_eq!(paths(&found.touched), [""; 0]);
 }
@@ -162,22 +122,10 @@ fn a_deep_source_is_reached_and_its_neighbours_are_left_alone() {
 #[test]
 fn everything_is_listed_when_the_difference_cannot_be_told() {
     let repo = Repo::new();
-    let base = repo
-        .write("s/a.json", "")
-        .write("s/b.json", "")
-        .commit("one");
-    assert!(
-        changes(
-            &repo,
-            "s",
-            Some("1234567890123456789012345678901234567890"),
-            &[]
-        )
-        .complete
-    );
+    let base = repo.write("s/a.json", "").write("s/b.json", "").commit("one");
+    assert!(changes(&repo, "s", Some("1234567890123456789012345678901234567890"), &[]).complete);
     assert!(changes(&repo, "s", Some("dir-1234"), &[]).complete);
-    repo.write("s/.marketsyncignore", "x")
-        .commit("an ignore file");
+    repo.write("s/.marketsyncignore", "x").commit("an ignore file");
     let found = changes(&repo, "s", Some(&base), &[]);
     assert!(found.complete);
     assert_eq!(present(&found), ["s/a.json", "s/b.json"]);
@@ -238,20 +186,14 @@ fn apply(repo: &Repo, edits: &[Edit]) -> String {
 }
 
 fn listing(changes: &Changes) -> BTreeMap<RepoPath, BlobId> {
-    changes
-        .present
-        .iter()
-        .map(|entry| (entry.path.clone(), entry.blob))
-        .collect()
+    changes.present.iter().map(|entry| (entry.path.clone(), entry.blob)).collect()
 }
 
 /// What git says is at each path of the commit.
 fn oracle(repo: &Repo, commit: &str) -> BTreeMap<String, String> {
     let text = repo.git(&["ls-tree", "-r", commit]);
     let lines = text.lines().map(|line| line.split_once('\t').unwrap());
-    lines
-        .map(|(what, path)| (path.to_owned(), what.to_owned()))
-        .collect()
+    lines.map(|(what, path)| (path.to_owned(), what.to_owned())).collect()
 }
 
 proptest! {

@@ -12,10 +12,7 @@ use super::{discover, everything, path, paths};
 use crate::support::repo::Repo;
 
 fn oid_bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-        .collect()
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
 /// A tree object with these entries exactly, which git itself would not write.
@@ -24,10 +21,7 @@ fn forge(repo: &Repo, entries: &[(&str, &[u8], &str)]) -> String {
     for (mode, name, oid) in entries {
         bytes.extend([mode.as_bytes(), b" ", name, b"\0", &oid_bytes(oid)].concat());
     }
-    repo.git_with(
-        &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
-        &bytes,
-    )
+    repo.git_with(&["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &bytes)
 }
 
 fn commit_tree(repo: &Repo, tree: &str) -> CommitId {
@@ -59,17 +53,10 @@ fn names_that_are_no_text_are_told_and_cannot_escape() {
     for since in [None, Some(&base)] {
         let found = tree.changes(&everything("s"), since, &[].into()).unwrap();
         assert!(found.complete);
-        assert_eq!(
-            paths(found.present.iter().map(|entry| &entry.path)),
-            ["s/a.json"]
-        );
+        assert_eq!(paths(found.present.iter().map(|entry| &entry.path)), ["s/a.json"]);
         assert_eq!(
             found.unreadable,
-            [
-                "s/caf\u{fffd}.json",
-                "s/d\u{fffd}f/in.json",
-                "s/\u{fffd}/in.json"
-            ]
+            ["s/caf\u{fffd}.json", "s/d\u{fffd}f/in.json", "s/\u{fffd}/in.json"]
         );
     }
 }
@@ -82,16 +69,11 @@ fn a_tree_of_thousand_millions_of_entries_ends() {
         let names: Vec<String> = (0..10).map(|number| format!("f{number}{leaf}")).collect();
         let mut tree = forge(
             &repo,
-            &names
-                .iter()
-                .map(|name| ("100644", name.as_bytes(), &*blob))
-                .collect::<Vec<_>>(),
+            &names.iter().map(|name| ("100644", name.as_bytes(), &*blob)).collect::<Vec<_>>(),
         );
         for _ in 0..9 {
-            let entries: Vec<_> = names
-                .iter()
-                .map(|name| ("40000", name.as_bytes(), tree.as_str()))
-                .collect();
+            let entries: Vec<_> =
+                names.iter().map(|name| ("40000", name.as_bytes(), tree.as_str())).collect();
             tree = forge(&repo, &entries);
         }
         commit_tree(&repo, &tree)
@@ -100,16 +82,10 @@ fn a_tree_of_thousand_millions_of_entries_ends() {
     let (checkout, _) = discover(&repo.path());
     let mut tree = checkout.tree(&json).unwrap();
     let found = tree.changes(&everything(""), None, &[].into());
-    assert!(
-        matches!(found, Err(GitError::TooManyFiles { .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(GitError::TooManyFiles { .. })), "{found:?}");
     let mut tree = checkout.tree(&text).unwrap();
     let found = tree.changes(&everything(""), Some(&json), &[].into());
-    assert!(
-        matches!(found, Err(GitError::TooManyEntries { .. })),
-        "{found:?}"
-    );
+    assert!(matches!(found, Err(GitError::TooManyEntries { .. })), "{found:?}");
 }
 
 #[test]
@@ -117,23 +93,14 @@ fn one_file_more_than_the_limit_is_too_many() {
     let repo = Repo::new();
     let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"{}");
     let folder = |files: usize| {
-        let names: Vec<String> = (0..files)
-            .map(|number| format!("{number:06}.json"))
-            .collect();
-        let entries: Vec<_> = names
-            .iter()
-            .map(|name| ("100644", name.as_bytes(), &*blob))
-            .collect();
+        let names: Vec<String> = (0..files).map(|number| format!("{number:06}.json")).collect();
+        let entries: Vec<_> =
+            names.iter().map(|name| ("100644", name.as_bytes(), &*blob)).collect();
         commit_tree(&repo, &forge(&repo, &entries))
     };
     let (most, more) = (folder(MAX_FILES), folder(MAX_FILES + 1));
     let (checkout, _) = discover(&repo.path());
-    let list = |commit| {
-        checkout
-            .tree(commit)
-            .unwrap()
-            .changes(&everything(""), None, &[].into())
-    };
+    let list = |commit| checkout.tree(commit).unwrap().changes(&everything(""), None, &[].into());
     assert_eq!(list(&most).unwrap().present.len(), MAX_FILES);
     assert!(matches!(list(&more), Err(GitError::TooManyFiles { .. })));
 }
@@ -146,13 +113,7 @@ fn folders_without_end_end() {
     for _ in 0..200 {
         tree = forge(&repo, &[("40000", b"d", &tree)]);
     }
-    let root = forge(
-        &repo,
-        &[
-            ("40000", b"deep", &tree),
-            ("40000", b"s", &forge(&repo, &[])),
-        ],
-    );
+    let root = forge(&repo, &[("40000", b"deep", &tree), ("40000", b"s", &forge(&repo, &[]))]);
     let commit = commit_tree(&repo, &root);
     let (checkout, _) = discover(&repo.path());
     let mut tree = checkout.tree(&commit).unwrap();
@@ -161,17 +122,9 @@ fn folders_without_end_end() {
         Err(GitError::TooDeep { .. })
     ));
     // What lies outside the source does not matter.
-    assert_eq!(
-        tree.changes(&everything("s"), None, &[].into())
-            .unwrap()
-            .present,
-        []
-    );
+    assert_eq!(tree.changes(&everything("s"), None, &[].into()).unwrap().present, []);
     let deep = format!("deep/{}a.json", "d/".repeat(200));
-    assert!(matches!(
-        tree.resolve(&path(&deep)).unwrap().target,
-        Target::File { .. }
-    ));
+    assert!(matches!(tree.resolve(&path(&deep)).unwrap().target, Target::File { .. }));
 }
 
 #[test]
@@ -181,12 +134,7 @@ fn a_huge_file_is_not_read() {
     repo.write("a.json", vec![b' '; length]).commit("one");
     // A link whose text is too long for a path.
     let long = repo.git_with(&["hash-object", "-w", "--stdin"], &[b'x'; 5000]);
-    repo.git(&[
-        "update-index",
-        "--add",
-        "--cacheinfo",
-        &format!("120000,{long},l.json"),
-    ]);
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("120000,{long},l.json")]);
     repo.git(&["commit", "-q", "-m", "two"]);
     let (checkout, _) = discover(&repo.path());
     let mut tree = checkout.tree(&checkout.head().unwrap()).unwrap();
@@ -194,29 +142,17 @@ fn a_huge_file_is_not_read() {
         panic!("a file")
     };
     assert_eq!(size, length as u64);
-    assert!(matches!(
-        tree.bytes(&path("a.json"), blob),
-        Err(GitError::TooLarge { .. })
-    ));
-    assert_eq!(
-        tree.resolve(&path("l.json")).unwrap().target,
-        Target::Missing
-    );
+    assert!(matches!(tree.bytes(&path("a.json"), blob), Err(GitError::TooLarge { .. })));
+    assert_eq!(tree.resolve(&path("l.json")).unwrap().target, Target::Missing);
 }
 
 #[test]
 fn nothing_of_the_repository_is_run() {
     let repo = Repo::new();
-    repo.write(".gitattributes", "* filter=evil diff=evil\n")
-        .write("a.json", "1")
-        .commit("one");
+    repo.write(".gitattributes", "* filter=evil diff=evil\n").write("a.json", "1").commit("one");
     let trap = repo.beside("trap");
     let script = repo.beside("evil.sh");
-    fs::write(
-        &script,
-        format!("#!/bin/sh\ntouch {}\ncat\n", trap.display()),
-    )
-    .unwrap();
+    fs::write(&script, format!("#!/bin/sh\ntouch {}\ncat\n", trap.display())).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let script = script.to_str().unwrap();
     for key in [
@@ -251,17 +187,10 @@ fn nothing_of_the_repository_is_run() {
     fs::write(repo.path().join("a.json"), "2").unwrap();
     let filter = everything(source.as_str());
     let budget = marketsync::edge::git::UNCOMMITTED_BUDGET;
-    assert_eq!(
-        checkout.uncommitted(&filter, budget).unwrap(),
-        Some(path("a.json"))
-    );
+    assert_eq!(checkout.uncommitted(&filter, budget).unwrap(), Some(path("a.json")));
     let head = checkout.head().unwrap();
     checkout.resolve_revision("main").unwrap();
-    let found = checkout
-        .tree(&head)
-        .unwrap()
-        .changes(&filter, None, &[].into())
-        .unwrap();
+    let found = checkout.tree(&head).unwrap().changes(&filter, None, &[].into()).unwrap();
     assert_eq!(found.present.len(), 1);
     assert!(!trap.exists(), "the repository ran a program");
 }

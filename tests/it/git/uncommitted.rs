@@ -14,10 +14,7 @@ const BUDGET: Duration = Duration::from_secs(30);
 
 fn ask(repo: &Repo, filter: &Filter) -> Option<String> {
     let (checkout, _) = discover(&repo.path());
-    checkout
-        .uncommitted(filter, BUDGET)
-        .unwrap()
-        .map(|path| path.to_string())
+    checkout.uncommitted(filter, BUDGET).unwrap().map(|path| path.to_string())
 }
 
 /// A repository whose index is certain of its files: they were written long
@@ -34,12 +31,7 @@ fn settled() -> Repo {
 
 fn set_time(repo: &Repo, name: &str, seconds: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    File::options()
-        .write(true)
-        .open(repo.path().join(name))
-        .unwrap()
-        .set_modified(time)
-        .unwrap();
+    File::options().write(true).open(repo.path().join(name)).unwrap().set_modified(time).unwrap();
 }
 
 #[test]
@@ -60,10 +52,7 @@ fn what_is_committed_is_not_named() {
     repo.git(&["config", "core.autocrlf", "true"]);
     repo.remove("s/b.json").git(&["checkout", "-q", "s/b.json"]);
     set_time(&repo, "s/b.json", 1_800_000_000);
-    assert_eq!(
-        fs::read(repo.path().join("s/b.json")).unwrap(),
-        b"x\r\ny\r\n"
-    );
+    assert_eq!(fs::read(repo.path().join("s/b.json")).unwrap(), b"x\r\ny\r\n");
     assert_eq!(ask(&repo, &filter), None);
     let excluding = Filter::new(path("s"), None, &["a.json".to_owned()]).unwrap();
     repo.write("s/a.json", "edited");
@@ -91,9 +80,7 @@ fn each_kind_of_edit_is_named() {
         }),
         ("turned into a FIFO", |repo| {
             repo.remove("s/a.json");
-            let status = Command::new("mkfifo")
-                .arg(repo.path().join("s/a.json"))
-                .status();
+            let status = Command::new("mkfifo").arg(repo.path().join("s/a.json")).status();
             assert!(status.unwrap().success());
         }),
         ("staged", |repo| {
@@ -112,11 +99,7 @@ fn each_kind_of_edit_is_named() {
     for (name, act) in acts {
         let repo = settled();
         act(&repo);
-        assert_eq!(
-            ask(&repo, &everything("s")).as_deref(),
-            Some("s/a.json"),
-            "{name}"
-        );
+        assert_eq!(ask(&repo, &everything("s")).as_deref(), Some("s/a.json"), "{name}");
     }
     let repo = settled();
     repo.symlink("s/l.json", "b.json");
@@ -171,12 +154,7 @@ fn without_work_tree_time_or_commit_there_is_an_answer() {
     assert_eq!(bare.uncommitted(&everything("s"), BUDGET).unwrap(), None);
     repo.write("s/a.json", "edited");
     let (checkout, _) = discover(&repo.path());
-    assert_eq!(
-        checkout
-            .uncommitted(&everything("s"), Duration::ZERO)
-            .unwrap(),
-        None
-    );
+    assert_eq!(checkout.uncommitted(&everything("s"), Duration::ZERO).unwrap(), None);
 
     let repo = Repo::new();
     assert_eq!(ask(&repo, &everything("")), None);

@@ -30,7 +30,8 @@ impl World {
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy(&root.join("examples"), &world.path("marketsync/examples"));
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_marketsync"), world.path("bin/marketsync")).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_marketsync"), world.path("bin/marketsync"))
+            .unwrap();
         let made = world.run(&["git init -q\ngit add .\n\
              git -c user.name=Ada -c user.email=ada@example.com commit -qm 'The examples'"
             .to_owned()]);
@@ -49,7 +50,11 @@ impl World {
         for (index, script) in scripts.iter().enumerate() {
             let out = self.path("out").join(index.to_string());
             let out = out.display();
-            writeln!(whole, "code=0\n{{\n:\n{script}\n}} >{out}.out 2>{out}.err\necho $code >{out}.code").unwrap();
+            writeln!(
+                whole,
+                "code=0\n{{\n:\n{script}\n}} >{out}.out 2>{out}.err\necho $code >{out}.code"
+            )
+            .unwrap();
         }
         let path = std::env::var("PATH").unwrap_or_default();
         let status = Command::new("bash")
@@ -65,7 +70,9 @@ impl World {
             .status()
             .unwrap();
         assert!(status.success(), "{status}");
-        let read = |index: usize, what| fs::read_to_string(self.path("out").join(format!("{index}.{what}"))).unwrap();
+        let read = |index: usize, what| {
+            fs::read_to_string(self.path("out").join(format!("{index}.{what}"))).unwrap()
+        };
         let ran = |index| Ran {
             code: read(index, "code").trim().to_owned(),
             stdout: read(index, "out"),
@@ -108,7 +115,9 @@ impl Redactions {
                 24 if is_hex => {
                     let next = 0x7b + self.object_ids.len();
                     let known = self.object_ids.entry(word.to_owned());
-                    out.push_str(known.or_insert_with(|| format!("66423781fdd3d6dd3ca62b{next:02x}")));
+                    out.push_str(
+                        known.or_insert_with(|| format!("66423781fdd3d6dd3ca62b{next:02x}")),
+                    );
                 }
                 7 if is_hex && out.ends_with(" at ") => {
                     let next = 0x01a2_b3c4 + 0x0101_0101 * self.commits.len();

@@ -32,9 +32,7 @@ const SIDECAR: &str = r#"{
 #[test]
 fn trailing_commas_are_warned_of() {
     let parsed = parse(&path(), Format::Json, SIDECAR.as_bytes());
-    let strict = SIDECAR
-        .replace("],\n  }", "]\n  }")
-        .replace("},\n}", "}\n}");
+    let strict = SIDECAR.replace("],\n  }", "]\n  }").replace("},\n}", "}\n}");
     assert_eq!(parsed.value, Some(serde_json::from_str(&strict).unwrap()));
     let shown: String = parsed.problems.iter().map(show).collect();
     insta::assert_snapshot!(shown, @r#"

@@ -21,23 +21,13 @@ fn long_lines_are_cut_around_the_place() {
 
 #[test]
 fn depth_is_bounded() {
-    for (format, open, close) in [
-        (Format::Json, "[", "]"),
-        (Format::Json, "{\"a\":", "}"),
-        (Format::Yaml, "[", "]"),
-    ] {
+    for (format, open, close) in
+        [(Format::Json, "[", "]"), (Format::Json, "{\"a\":", "}"), (Format::Yaml, "[", "]")]
+    {
         let nest = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
-        assert!(
-            parse(&path(), format, nest(MAX_DEPTH).as_bytes())
-                .value
-                .is_some(),
-            "{open}"
-        );
+        assert!(parse(&path(), format, nest(MAX_DEPTH).as_bytes()).value.is_some(), "{open}");
         let parsed = parse(&path(), format, nest(MAX_DEPTH + 1).as_bytes());
-        assert_eq!(
-            parsed.problems[0].message,
-            "the document nests deeper than 64 levels"
-        );
+        assert_eq!(parsed.problems[0].message, "the document nests deeper than 64 levels");
     }
     insta::assert_snapshot!(json(&"[".repeat(100_000_000)), @r#"
     error 1:65: the document nests deeper than 64 levels
@@ -79,22 +69,11 @@ fn findings_are_capped() {
     let commas = format!("[{}]", "[1,],".repeat(1000));
     let parsed = parse(&path(), Format::Json, commas.as_bytes());
     assert_eq!(parsed.problems.len(), MAX_FINDINGS + 1);
-    assert_eq!(
-        parsed.problems[MAX_FINDINGS].message,
-        "981 more trailing commas from here on"
-    );
+    assert_eq!(parsed.problems[MAX_FINDINGS].message, "981 more trailing commas from here on");
     let twice = format!("{{{}\"a\":1}}", "\"a\":1,".repeat(1000));
-    assert_eq!(
-        parse(&path(), Format::Json, twice.as_bytes())
-            .problems
-            .len(),
-        MAX_FINDINGS
-    );
+    assert_eq!(parse(&path(), Format::Json, twice.as_bytes()).problems.len(), MAX_FINDINGS);
     let wide = format!("[{}1]", "99999999999999999999,".repeat(1000));
-    assert_eq!(
-        parse(&path(), Format::Json, wide.as_bytes()).problems.len(),
-        MAX_FINDINGS
-    );
+    assert_eq!(parse(&path(), Format::Json, wide.as_bytes()).problems.len(), MAX_FINDINGS);
 }
 
 #[test]
@@ -109,11 +88,7 @@ fn alias_bombs_are_refused() {
       expected: at most 250000 values, and aliases that repeat little
       hint: write the repeated parts out, or split the file; aliases of aliases grow without bound
     "#);
-    let heavy = format!(
-        "a: &a {}\nb: [{}]\n",
-        "x".repeat(100_000),
-        "*a, ".repeat(900)
-    );
+    let heavy = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(900));
     insta::assert_snapshot!(yaml(&heavy), @r#"
     error: the document grows too large when it is read
       expected: at most 250000 values, and aliases that repeat little

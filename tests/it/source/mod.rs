@@ -1,10 +1,7 @@
 //! Any bytes give a value or a problem, and the problem says where, what and
 //! what to do.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper that fails is a test that fails"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod json;
 mod laws;
@@ -30,20 +27,12 @@ fn show(problem: &Problem) -> String {
     writeln!(out, ": {}", problem.message).unwrap();
     if let Some(excerpt) = &problem.excerpt {
         let (start, length) = (excerpt.start as usize, excerpt.length as usize);
-        writeln!(
-            out,
-            "  | {}\n  | {}{}",
-            excerpt.text,
-            " ".repeat(start),
-            "^".repeat(length)
-        )
-        .unwrap();
+        writeln!(out, "  | {}\n  | {}{}", excerpt.text, " ".repeat(start), "^".repeat(length))
+            .unwrap();
     }
-    for (name, text) in [
-        ("expected", &problem.expected),
-        ("found", &problem.found),
-        ("hint", &problem.hint),
-    ] {
+    for (name, text) in
+        [("expected", &problem.expected), ("found", &problem.found), ("hint", &problem.hint)]
+    {
         if let Some(text) = text {
             writeln!(out, "  {name}: {text}").unwrap();
         }
@@ -56,15 +45,8 @@ fn report(parsed: &Parsed) -> String {
     if let Some(value) = &parsed.value {
         writeln!(out, "= {value}").unwrap();
     }
-    let has_error = parsed
-        .problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error);
-    assert_eq!(
-        has_error,
-        parsed.value.is_none(),
-        "a value exactly if no error: {out}"
-    );
+    let has_error = parsed.problems.iter().any(|problem| problem.severity == Severity::Error);
+    assert_eq!(has_error, parsed.value.is_none(), "a value exactly if no error: {out}");
     out
 }
 
@@ -78,9 +60,7 @@ fn yaml(text: &str) -> String {
 
 /// Several bad inputs one after the other.
 fn each(read: fn(&str) -> String, texts: &[&str]) -> String {
-    texts.iter().fold(String::new(), |out, text| {
-        out + &format!("── {text:?}\n") + &read(text)
-    })
+    texts.iter().fold(String::new(), |out, text| out + &format!("── {text:?}\n") + &read(text))
 }
 
 #[test]
@@ -132,13 +112,7 @@ fn bytes_that_are_no_text() {
 
 #[test]
 fn a_place_at_the_end_of_a_line() {
-    for text in [
-        "{\"a\" \r\n:,}",
-        "é\r%E*,>>>:{:\n\r",
-        "[\"a\r\n\"]",
-        "a: \"b\r\n",
-        "\r",
-    ] {
+    for text in ["{\"a\" \r\n:,}", "é\r%E*,>>>:{:\n\r", "[\"a\r\n\"]", "a: \"b\r\n", "\r"] {
         for format in [Format::Json, Format::Yaml] {
             for problem in parse(&path(), format, text.as_bytes()).problems {
                 let Some(excerpt) = problem.excerpt else {
@@ -164,10 +138,7 @@ fn a_terminal_is_not_attacked() {
       found: �
       hint: close the quote, or write a line break as \n and a tab as \t
     "#);
-    assert_eq!(
-        clean("a\tb\u{1b}c\u{85}\u{feff}ü"),
-        "a b\u{fffd}c\u{fffd}\u{fffd}ü"
-    );
+    assert_eq!(clean("a\tb\u{1b}c\u{85}\u{feff}ü"), "a b\u{fffd}c\u{fffd}\u{fffd}ü");
     let key = "{\"\\u001b[2J\": 1, \"\\u001b[2J\": 2}";
     insta::assert_snapshot!(json(key), @r#"
     error 1:18: the key `�[2J` stands twice in one object, first in line 1

@@ -18,14 +18,8 @@ fn the_second_writer_is_told_of_the_first() {
     let refused = Store::open(dir.path(), &identity(), NOW).unwrap_err();
     let said = refused.to_string();
     assert!(matches!(refused, StoreError::Locked { .. }));
-    assert!(
-        said.contains(&format!("process {}", std::process::id())),
-        "{said}"
-    );
-    assert!(
-        said.contains(&NOW.to_string()) && said.contains("--state"),
-        "{said}"
-    );
+    assert!(said.contains(&format!("process {}", std::process::id())), "{said}");
+    assert!(said.contains(&NOW.to_string()) && said.contains("--state"), "{said}");
     drop(first);
     open(dir.path());
 }
@@ -46,12 +40,7 @@ fn hold_the_state_until_killed() {
 fn a_dead_process_holds_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "store::guard::hold_the_state_until_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["store::guard::hold_the_state_until_killed", "--exact", "--ignored", "--nocapture"])
         .env("TEST_STATE", dir.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -59,18 +48,11 @@ fn a_dead_process_holds_nothing() {
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(
-        lines
-            .map_while(Result::ok)
-            .any(|line| line.ends_with("held")),
+        lines.map_while(Result::ok).any(|line| line.ends_with("held")),
         "the child opened the state"
     );
-    let refused = Store::open(dir.path(), &identity(), NOW)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        refused.contains(&format!("process {}", child.id())),
-        "{refused}"
-    );
+    let refused = Store::open(dir.path(), &identity(), NOW).unwrap_err().to_string();
+    assert!(refused.contains(&format!("process {}", child.id())), "{refused}");
     child.kill().unwrap();
     child.wait().unwrap();
     open(dir.path());
@@ -86,10 +68,7 @@ fn readers_need_no_lock_and_make_nothing() {
     let state = dir.path().join("state");
     let mut writer = open(&state);
     let mut ledger = Ledger::default();
-    let outcome = done(
-        change(&key("one", "NA"), Action::Create, Reason::New),
-        Verb::Created,
-    );
+    let outcome = done(change(&key("one", "NA"), Action::Create, Reason::New), Verb::Created);
     let reader = Store::read_only(&state).unwrap().unwrap();
     assert_eq!(reader.load_ledger().unwrap(), ledger);
     pass(&mut writer, &mut ledger, &[outcome], &at(NOW));
@@ -104,20 +83,14 @@ fn readers_need_no_lock_and_make_nothing() {
 
     let mut reader = reader;
     let refused = reader.save(&ledger, &[], &at(NOW)).unwrap_err();
-    assert!(
-        matches!(refused, StoreError::Forbidden { .. }),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, StoreError::Forbidden { .. }), "{refused:?}");
 }
 
 #[test]
 fn a_directory_that_may_not_be_written_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::default();
-    let outcome = done(
-        change(&key("one", "NA"), Action::Create, Reason::New),
-        Verb::Created,
-    );
+    let outcome = done(change(&key("one", "NA"), Action::Create, Reason::New), Verb::Created);
     pass(&mut open(dir.path()), &mut ledger, &[outcome], &at(NOW));
     let set =
         |mode| std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
@@ -162,32 +135,22 @@ fn refused(dir: &Path) -> StoreError {
 fn a_later_layout_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
-    database(dir.path())
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
+    database(dir.path()).pragma_update(None, "user_version", 99).unwrap();
     let error = refused(dir.path());
-    assert!(
-        matches!(error, StoreError::Newer { found: 99, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
 }
 
 #[test]
 fn what_is_no_state_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(
-        dir.path().join("state.db"),
-        "these are not the bytes you look for".repeat(200),
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("state.db"), "these are not the bytes you look for".repeat(200))
+        .unwrap();
     let error = refused(dir.path());
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
     assert!(error.to_string().contains("away"), "{error}");
 
     std::fs::remove_file(dir.path().join("state.db")).unwrap();
-    database(dir.path())
-        .execute_batch("CREATE TABLE other (x)")
-        .unwrap();
+    database(dir.path()).execute_batch("CREATE TABLE other (x)").unwrap();
     let error = refused(dir.path());
     assert!(matches!(error, StoreError::NotState { .. }), "{error:?}");
 }
@@ -196,40 +159,22 @@ fn what_is_no_state_is_left_alone() {
 fn a_torn_file_and_a_foreign_value_are_told() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::default();
-    let outcome = done(
-        change(&key("one", "NA"), Action::Create, Reason::New),
-        Verb::Created,
-    );
+    let outcome = done(change(&key("one", "NA"), Action::Create, Reason::New), Verb::Created);
     pass(&mut open(dir.path()), &mut ledger, &[outcome], &at(NOW));
     for (sql, what) in [
-        (
-            "UPDATE ledger SET version = 'one'",
-            "`one` is no version of the ledger",
-        ),
-        (
-            "UPDATE ledger SET version = 'NA', path = '../x'",
-            "`../x` is no path of the ledger",
-        ),
-        (
-            "UPDATE ledger SET path = 'x', corrected = '{'",
-            "`{` is no list of times of the ledger",
-        ),
+        ("UPDATE ledger SET version = 'one'", "`one` is no version of the ledger"),
+        ("UPDATE ledger SET version = 'NA', path = '../x'", "`../x` is no path of the ledger"),
+        ("UPDATE ledger SET path = 'x', corrected = '{'", "`{` is no list of times of the ledger"),
         ("UPDATE ledger SET corrected = '[]', digest = x'00'", "(2"),
     ] {
         database(dir.path()).execute_batch(sql).unwrap();
         let error = open(dir.path()).load_ledger().unwrap_err();
-        assert!(
-            matches!(error, StoreError::Damaged { .. }),
-            "{sql}: {error:?}"
-        );
+        assert!(matches!(error, StoreError::Damaged { .. }), "{sql}: {error:?}");
         if !what.starts_with('(') {
             assert!(error.to_string().contains(what), "{sql}: {error}");
         }
     }
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .open(dir.path().join("state.db"))
-        .unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(dir.path().join("state.db")).unwrap();
     file.set_len(5000).unwrap();
     let error = refused(dir.path());
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
@@ -251,19 +196,14 @@ fn a_state_serves_one_purpose() {
     let with = |edit: fn(&mut Identity)| {
         let mut other = identity();
         edit(&mut other);
-        Store::open(dir.path(), &other, NOW)
-            .unwrap_err()
-            .to_string()
+        Store::open(dir.path(), &other, NOW).unwrap_err().to_string()
     };
     for (said, names) in [
         (
             with(|other| other.endpoint = "embedded".into()),
             ["endpoint `https://console.example.com`", "`embedded`"],
         ),
-        (
-            with(|other| other.company = "globex".into()),
-            ["company `acme`", "`globex`"],
-        ),
+        (with(|other| other.company = "globex".into()), ["company `acme`", "`globex`"]),
     ] {
         assert!(names.iter().all(|name| said.contains(name)), "{said}");
     }

@@ -16,29 +16,19 @@ fn history_tells_what_was_tried() {
     let (one, next) = (key("one", "NA"), key("one", "1.0.0"));
     let later = NOW + SignedDuration::from_secs(5);
     let page = "x".repeat(1_000_000);
-    let slow = Failure::Transient {
-        why: page,
-        retry_after: None,
-    };
-    let try_again = Outcome {
-        change: change(&one, Action::Update, Reason::Edited),
-        result: Err(slow),
-    };
+    let slow = Failure::Transient { why: page, retry_after: None };
+    let try_again =
+        Outcome { change: change(&one, Action::Update, Reason::Edited), result: Err(slow) };
     pass(&mut store, &mut ledger, &[try_again], &at(NOW));
     let outcomes = [
         done(change(&one, Action::Update, Reason::Edited), Verb::Created),
-        done(
-            change(&next, Action::Adopt, Reason::AlreadyThere),
-            Verb::Adopted,
-        ),
+        done(change(&next, Action::Adopt, Reason::AlreadyThere), Verb::Adopted),
     ];
     pass(&mut store, &mut ledger, &outcomes, &at(later));
 
     let past = store.history(&one.item_id, None, 10).unwrap();
-    let results: Vec<_> = past
-        .iter()
-        .map(|past| (&past.key, past.action, past.reason, past.at))
-        .collect();
+    let results: Vec<_> =
+        past.iter().map(|past| (&past.key, past.action, past.reason, past.at)).collect();
     assert_eq!(
         results,
         [
@@ -52,15 +42,9 @@ fn history_tells_what_was_tried() {
     assert_eq!(past[1].fields, ["/description"]);
     assert_eq!(past[1].object_id.as_deref(), Some("6642"));
     assert!(matches!(&past[2].result, PastResult::Transient(why) if why.len() == 2_000));
-    assert_eq!(
-        store.history(&one.item_id, Some(&one.version), 1).unwrap(),
-        [past[1].clone()]
-    );
+    assert_eq!(store.history(&one.item_id, Some(&one.version), 1).unwrap(), [past[1].clone()]);
     let last = store.last_results().unwrap();
-    assert_eq!(
-        last.into_values().collect::<Vec<_>>(),
-        [past[1].clone(), past[0].clone()]
-    );
+    assert_eq!(last.into_values().collect::<Vec<_>>(), [past[1].clone(), past[0].clone()]);
 }
 
 #[test]
@@ -82,12 +66,8 @@ fn history_has_an_end() {
     store.save(&ledger, &[], &at(almost)).unwrap();
     assert_eq!(count(&store, &quiet), 1);
     // Old rows go a bounded number at a time, the oldest first.
-    store
-        .save(&ledger, &[], &at(almost + SignedDuration::from_secs(1)))
-        .unwrap();
+    store.save(&ledger, &[], &at(almost + SignedDuration::from_secs(1))).unwrap();
     assert_eq!(count(&store, &busy) + count(&store, &quiet), 1);
-    store
-        .save(&ledger, &[], &at(almost + SignedDuration::from_secs(1)))
-        .unwrap();
+    store.save(&ledger, &[], &at(almost + SignedDuration::from_secs(1))).unwrap();
     assert_eq!(count(&store, &busy) + count(&store, &quiet), 0);
 }

@@ -32,10 +32,7 @@ fn open(dir: &Path) -> Store {
 }
 
 fn key(item_id: &str, version: &str) -> ItemKey {
-    ItemKey {
-        item_id: item_id.parse().unwrap(),
-        version: version.parse().unwrap(),
-    }
+    ItemKey { item_id: item_id.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 fn item(key: &ItemKey, body: &str) -> Arc<Item> {
@@ -74,18 +71,11 @@ fn done(change: Change, verb: Verb) -> Outcome {
         unchanged_there: false,
         took: Duration::from_millis(12),
     };
-    Outcome {
-        change,
-        result: Ok(applied),
-    }
+    Outcome { change, result: Ok(applied) }
 }
 
 fn at(now: Timestamp) -> Settling {
-    Settling {
-        commit: CommitId("1".repeat(40)),
-        now,
-        setting: Digest::of(b"setting"),
-    }
+    Settling { commit: CommitId("1".repeat(40)), now, setting: Digest::of(b"setting") }
 }
 
 /// Settles and saves, as a pass does.

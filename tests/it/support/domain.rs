@@ -20,10 +20,7 @@ pub fn digest(number: u64) -> Digest {
 }
 
 pub fn key(id: &str, version: &str) -> ItemKey {
-    ItemKey {
-        item_id: id.parse().unwrap(),
-        version: version.parse().unwrap(),
-    }
+    ItemKey { item_id: id.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 /// Noon of a day, and minutes after it.
@@ -41,11 +38,7 @@ pub struct ItemBuilder(Item);
 
 pub fn item(id: &str, version: &str) -> ItemBuilder {
     let key = key(id, version);
-    let item_type = if key.version == Version::Na {
-        "sidecar"
-    } else {
-        "plugin"
-    };
+    let item_type = if key.version == Version::Na { "sidecar" } else { "plugin" };
     ItemBuilder(Item {
         path: RepoPath::new(&format!("{id}/{version}.json")).unwrap(),
         file: RepoPath::new(&format!("{id}/{version}.json")).unwrap(),
@@ -127,34 +120,20 @@ impl RowBuilder {
 }
 
 pub fn snapshot(items: impl IntoIterator<Item = ItemBuilder>) -> Snapshot {
-    let items = items
-        .into_iter()
-        .map(|item| (item.0.key.clone(), Arc::new(item.0)));
-    Snapshot {
-        commit: commit("c1"),
-        items: items.collect(),
-        problems: Vec::new(),
-    }
+    let items = items.into_iter().map(|item| (item.0.key.clone(), Arc::new(item.0)));
+    Snapshot { commit: commit("c1"), items: items.collect(), problems: Vec::new() }
 }
 
 /// The same snapshot of a source that holds a broken file, too.
 pub fn broken(mut snapshot: Snapshot) -> Snapshot {
     let path = RepoPath::new("broken.json").unwrap();
-    snapshot
-        .problems
-        .push(Problem::of_file(&path, "not valid JSON"));
+    snapshot.problems.push(Problem::of_file(&path, "not valid JSON"));
     snapshot
 }
 
 pub fn ledger(rows: impl IntoIterator<Item = RowBuilder>) -> Ledger {
-    let rows = rows
-        .into_iter()
-        .map(|RowBuilder(key, row)| (key, row))
-        .collect();
-    Ledger {
-        rows,
-        rejections: BTreeMap::new(),
-    }
+    let rows = rows.into_iter().map(|RowBuilder(key, row)| (key, row)).collect();
+    Ledger { rows, rejections: BTreeMap::new() }
 }
 
 /// Everything is allowed; a pass at noon.
@@ -180,9 +159,7 @@ pub fn differs(fields: &[&str]) -> Look {
 }
 
 pub fn failed(why: &str) -> Look {
-    Look::Failed {
-        why: why.to_owned(),
-    }
+    Look::Failed { why: why.to_owned() }
 }
 
 /// The outcome of a change that the marketplace made as it was asked to.
@@ -201,8 +178,5 @@ pub fn done(change: &Change) -> Outcome {
         unchanged_there: false,
         took: Duration::from_millis(1),
     };
-    Outcome {
-        change: change.clone(),
-        result: Ok(applied),
-    }
+    Outcome { change: change.clone(), result: Ok(applied) }
 }

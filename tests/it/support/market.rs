@@ -30,9 +30,8 @@ impl Market {
     pub(crate) async fn start(settings: Settings) -> Self {
         let mut market = Self::start_signed_out(settings).await;
         let answer = market.ask_token("id", "secret").await;
-        market.token = answer.json::<Value>().await.unwrap()["access_token"]
-            .as_str()
-            .map(str::to_owned);
+        market.token =
+            answer.json::<Value>().await.unwrap()["access_token"].as_str().map(str::to_owned);
         market.handle.clear_log();
         market
     }
@@ -45,22 +44,11 @@ impl Market {
         let (stop, stopped) = oneshot::channel();
         let served = handle.clone();
         let task = tokio::spawn(async move {
-            embedded::serve(listener, served, async { drop(stopped.await) })
-                .await
-                .unwrap();
+            embedded::serve(listener, served, async { drop(stopped.await) }).await.unwrap();
         });
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
-        Self {
-            url,
-            handle,
-            http,
-            token: None,
-            stop,
-            task,
-        }
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { url, handle, http, token: None, stop, task }
     }
 
     /// Stops it and waits for its end.
@@ -105,14 +93,7 @@ impl Market {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
-        answer(
-            self.request(Method::POST, path)
-                .body(body.to_string())
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
+        answer(self.request(Method::POST, path).body(body.to_string()).send().await.unwrap()).await
     }
 
     /// `miactl catalog apply`.
@@ -144,10 +125,7 @@ pub(crate) fn path_of(item_id: &str, version: &str) -> String {
 }
 
 pub(crate) fn key(item_id: &str, version: &str) -> ItemKey {
-    ItemKey {
-        item_id: item_id.parse().unwrap(),
-        version: version.parse().unwrap(),
-    }
+    ItemKey { item_id: item_id.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 /// A valid sidecar of the new model.

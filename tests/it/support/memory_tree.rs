@@ -51,11 +51,7 @@ pub fn path(path: &str) -> RepoPath {
 
 impl Default for MemoryTree {
     fn default() -> Self {
-        Self {
-            commit: CommitId("c1".to_owned()),
-            nodes: BTreeMap::new(),
-            reads: Vec::new(),
-        }
+        Self { commit: CommitId("c1".to_owned()), nodes: BTreeMap::new(), reads: Vec::new() }
     }
 }
 
@@ -75,17 +71,12 @@ impl MemoryTree {
     }
 
     pub fn without(mut self, at: &str) -> Self {
-        self.nodes
-            .remove(&path(at))
-            .unwrap_or_else(|| panic!("no {at}"));
+        self.nodes.remove(&path(at)).unwrap_or_else(|| panic!("no {at}"));
         self
     }
 
     pub fn rename(mut self, from: &str, to: &str) -> Self {
-        let node = self
-            .nodes
-            .remove(&path(from))
-            .unwrap_or_else(|| panic!("no {from}"));
+        let node = self.nodes.remove(&path(from)).unwrap_or_else(|| panic!("no {from}"));
         self.node(to, node)
     }
 
@@ -113,27 +104,17 @@ impl MemoryTree {
         matches!(extension, Some("json" | "yaml" | "yml"))
             && !name.ends_with(".schema.json")
             && name != "package.json"
-            && matches!(
-                self.nodes.get(at),
-                Some(Node::File(_) | Node::Link(_) | Node::Lost(_))
-            )
+            && matches!(self.nodes.get(at), Some(Node::File(_) | Node::Link(_) | Node::Lost(_)))
     }
 
     fn entry(&self, at: &RepoPath) -> Option<Entry> {
-        self.is_candidate(at).then(|| Entry {
-            path: at.clone(),
-            blob: self.nodes[at].blob(),
-        })
+        self.is_candidate(at).then(|| Entry { path: at.clone(), blob: self.nodes[at].blob() })
     }
 
     /// A listing of every candidate.
     pub fn complete(&self) -> Changes {
         let present = self.nodes.keys().filter_map(|at| self.entry(at)).collect();
-        Changes {
-            complete: true,
-            present,
-            ..Changes::default()
-        }
+        Changes { complete: true, present, ..Changes::default() }
     }
 
     /// How this commit differs from an earlier one that `seen` was read from.
@@ -154,17 +135,13 @@ impl MemoryTree {
             }
         }
         // A folder is where its files are, and some item may name it.
-        let folders = seen
-            .named()
-            .filter(|at| before.is_folder(at) != self.is_folder(at));
+        let folders = seen.named().filter(|at| before.is_folder(at) != self.is_folder(at));
         changes.touched.extend(folders.cloned());
         changes
     }
 
     fn is_folder(&self, at: &RepoPath) -> bool {
-        self.nodes
-            .keys()
-            .any(|node| node != at && node.is_within(at))
+        self.nodes.keys().any(|node| node != at && node.is_within(at))
     }
 }
 
@@ -212,10 +189,7 @@ impl Tree for MemoryTree {
                 Some(Node::File(bytes)) if ahead.is_empty() => {
                     here = next;
                     let size = u64::try_from(bytes.len()).unwrap();
-                    break Target::File {
-                        blob: self.nodes[&here].blob(),
-                        size,
-                    };
+                    break Target::File { blob: self.nodes[&here].blob(), size };
                 }
                 Some(Node::Lost(_)) if ahead.is_empty() => {
                     here = next;
@@ -231,17 +205,11 @@ impl Tree for MemoryTree {
             }
             here = next;
         };
-        Ok(Resolved {
-            path: here,
-            target,
-            visited,
-        })
+        Ok(Resolved { path: here, target, visited })
     }
 
     fn bytes(&mut self, at: &RepoPath, blob: BlobId) -> Result<Vec<u8>, Infallible> {
-        let Some(node @ Node::File(bytes)) = self.nodes.get(at) else {
-            panic!("{at} is no file")
-        };
+        let Some(node @ Node::File(bytes)) = self.nodes.get(at) else { panic!("{at} is no file") };
         assert_eq!(node.blob(), blob, "{at}");
         self.reads.push(at.to_string());
         Ok(bytes.clone())

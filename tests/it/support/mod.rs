@@ -1,5 +1,6 @@
 //! What tests share.
 
+pub(crate) mod cli;
 pub(crate) mod domain;
 pub(crate) mod market;
 pub(crate) mod memory_tree;

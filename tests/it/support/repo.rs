@@ -67,11 +67,7 @@ impl Repo {
 
     fn clear(&self, path: &str) {
         let ancestors: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
-        for folder in ancestors
-            .into_iter()
-            .rev()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
+        for folder in ancestors.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
             let full = self.path().join(folder);
             if fs::symlink_metadata(&full).is_ok_and(|found| !found.is_dir()) {
                 fs::remove_file(&full).unwrap();
@@ -121,11 +117,7 @@ impl Repo {
             .unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
         let out = child.wait_with_output().unwrap();
-        assert!(
-            out.status.success(),
-            "git {args:?}: {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
+        assert!(out.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         out.stdout
     }
 }

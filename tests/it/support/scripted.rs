@@ -27,18 +27,14 @@ impl Seen {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// `itemId version` of what a POST carries.
     pub(crate) fn items(&self) -> Vec<String> {
         let body = self.json();
         let rows = body["resources"].as_array().unwrap();
-        rows.iter()
-            .map(|row| format!("{} {}", text(&row["itemId"]), version(row)))
-            .collect()
+        rows.iter().map(|row| format!("{} {}", text(&row["itemId"]), version(row))).collect()
     }
 }
 
@@ -47,10 +43,7 @@ fn text(value: &Value) -> &str {
 }
 
 fn version(document: &Value) -> &str {
-    document
-        .pointer("/version/name")
-        .and_then(Value::as_str)
-        .unwrap_or("NA")
+    document.pointer("/version/name").and_then(Value::as_str).unwrap_or("NA")
 }
 
 /// What it answers.
@@ -69,19 +62,11 @@ pub(crate) enum Answer {
 
 pub(crate) fn json_answer(status: u16, body: &Value) -> Answer {
     let headers = vec![("content-type", "application/json".to_owned())];
-    Answer::Whole {
-        status,
-        headers,
-        body: body.to_string().into_bytes(),
-    }
+    Answer::Whole { status, headers, body: body.to_string().into_bytes() }
 }
 
 pub(crate) fn text_answer(status: u16, body: &str) -> Answer {
-    Answer::Whole {
-        status,
-        headers: Vec::new(),
-        body: body.as_bytes().to_vec(),
-    }
+    Answer::Whole { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
 }
 
 impl Answer {
@@ -130,9 +115,7 @@ impl Scripted {
     pub(crate) async fn start() -> Self {
         let script = Arc::new(Script::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap())
-            .parse()
-            .unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let router = Router::new()
             .fallback(answer)
             .layer(axum::extract::DefaultBodyLimit::disable())
@@ -144,13 +127,7 @@ impl Scripted {
     /// Answers the next such request with this, once. `at` is the verb and the
     /// whole path.
     pub(crate) fn once(&self, at: &str, answer: Answer) {
-        self.script
-            .queues
-            .lock()
-            .unwrap()
-            .entry(at.to_owned())
-            .or_default()
-            .push_back(answer);
+        self.script.queues.lock().unwrap().entry(at.to_owned()).or_default().push_back(answer);
     }
 
     /// Answers every request for which the rule has an answer.
@@ -183,12 +160,7 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
-    let seen = Seen {
-        method,
-        path: uri.path().to_owned(),
-        headers,
-        body,
-    };
+    let seen = Seen { method, path: uri.path().to_owned(), headers, body };
     {
         let mut load = script.load.lock().unwrap();
         load.now += 1;
@@ -200,31 +172,13 @@ async fn answer(
         meet.wait().await;
     }
     let at = format!("{} {}", seen.method, seen.path);
-    let queued = script
-        .queues
-        .lock()
-        .unwrap()
-        .get_mut(&at)
-        .and_then(VecDeque::pop_front);
-    let ruled = || {
-        script
-            .rules
-            .lock()
-            .unwrap()
-            .iter()
-            .find_map(|rule| rule(&seen))
-    };
+    let queued = script.queues.lock().unwrap().get_mut(&at).and_then(VecDeque::pop_front);
+    let ruled = || script.rules.lock().unwrap().iter().find_map(|rule| rule(&seen));
     let number = script.seen.lock().unwrap().len();
-    let answer = queued
-        .or_else(ruled)
-        .unwrap_or_else(|| by_default(&seen, number));
+    let answer = queued.or_else(ruled).unwrap_or_else(|| by_default(&seen, number));
     script.load.lock().unwrap().now -= 1;
     match answer {
-        Answer::Whole {
-            status,
-            headers,
-            body,
-        } => {
+        Answer::Whole { status, headers, body } => {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
                 response = response.header(name, value);
@@ -260,10 +214,7 @@ fn by_default(seen: &Seen, number: usize) -> Answer {
             &json!({ "access_token": "t1", "token_type": "Bearer", "expires_in": 3600 }),
         )
     } else if path.ends_with("/api/version") {
-        json_answer(
-            200,
-            &json!({ "version": "14.1.0", "major": "14", "minor": "1" }),
-        )
+        json_answer(200, &json!({ "version": "14.1.0", "major": "14", "minor": "1" }))
     } else if path.ends_with("/files") {
         let location = format!("/v2/files/download/{number}.png");
         json_answer(

@@ -9,7 +9,7 @@ use marketsync::domain::item::{
     BlobId, CommitId, Digest, ImageFormat, ImageSlot, Item, ItemImage, ItemKey, ItemType,
     Lifecycle, RepoPath,
 };
-use marketsync::domain::manifest::Tailoring;
+use marketsync::domain::standards::Tailoring;
 use marketsync::domain::tree::{Resolved, Target, Tree};
 use serde_json::{Value, json};
 
@@ -32,11 +32,7 @@ impl Tree for MemoryTree {
     }
 
     fn resolve(&mut self, path: &RepoPath) -> Result<Resolved, NoSuchFile> {
-        Ok(Resolved {
-            path: path.clone(),
-            target: Target::Missing,
-            visited: Vec::new(),
-        })
+        Ok(Resolved { path: path.clone(), target: Target::Missing, visited: Vec::new() })
     }
 
     fn bytes(&mut self, _path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, NoSuchFile> {
@@ -56,20 +52,9 @@ impl Shop {
     pub(crate) fn new() -> Self {
         let commit = CommitId("c0ffee".repeat(6) + "beef");
         Self {
-            tree: MemoryTree {
-                commit: commit.clone(),
-                files: BTreeMap::new(),
-                reads: 0,
-            },
-            snapshot: Snapshot {
-                commit,
-                items: BTreeMap::new(),
-                problems: Vec::new(),
-            },
-            tailoring: Tailoring {
-                set_tenant: None,
-                default_lifecycle: Lifecycle::Published,
-            },
+            tree: MemoryTree { commit: commit.clone(), files: BTreeMap::new(), reads: 0 },
+            snapshot: Snapshot { commit, items: BTreeMap::new(), problems: Vec::new() },
+            tailoring: Tailoring { set_tenant: None, default_lifecycle: Lifecycle::Published },
         }
     }
 
@@ -84,15 +69,9 @@ impl Shop {
     pub(crate) fn put(&mut self, document: &Value, images: Vec<ItemImage>) -> Arc<Item> {
         let bytes = document.to_string().into_bytes();
         let blob = self.file(&bytes);
-        let version = document
-            .pointer("/version/name")
-            .and_then(Value::as_str)
-            .unwrap_or("NA");
+        let version = document.pointer("/version/name").and_then(Value::as_str).unwrap_or("NA");
         let item_id = document["itemId"].as_str().unwrap();
-        let key = ItemKey {
-            item_id: item_id.parse().unwrap(),
-            version: version.parse().unwrap(),
-        };
+        let key = ItemKey { item_id: item_id.parse().unwrap(), version: version.parse().unwrap() };
         let item = Arc::new(Item {
             key: key.clone(),
             item_type: ItemType::platform("sidecar"),
@@ -118,13 +97,7 @@ impl Shop {
     pub(crate) fn picture(&mut self, slot: ImageSlot, path: &str, bytes: &[u8]) -> ItemImage {
         let blob = self.file(bytes);
         let path = RepoPath::new(path).unwrap();
-        ItemImage {
-            slot,
-            path,
-            blob,
-            digest: Digest::of(bytes),
-            format: ImageFormat::Png,
-        }
+        ItemImage { slot, path, blob, digest: Digest::of(bytes), format: ImageFormat::Png }
     }
 
     /// Loses a file.
@@ -133,13 +106,7 @@ impl Shop {
     }
 
     pub(crate) fn bodies(&mut self) -> (Bodies<'_, MemoryTree>, &Snapshot) {
-        (
-            Bodies {
-                tree: &mut self.tree,
-                tailoring: &self.tailoring,
-            },
-            &self.snapshot,
-        )
+        (Bodies { tree: &mut self.tree, tailoring: &self.tailoring }, &self.snapshot)
     }
 }
 

@@ -15,17 +15,12 @@ pub(super) fn offset(text: &str, error: &serde_json::Error) -> usize {
 /// What `serde_json` refused, in plain words.
 pub(super) fn explain(path: &RepoPath, text: &str, error: &serde_json::Error) -> Problem {
     let reason = error.to_string();
-    let reason = reason
-        .rsplit_once(" at line ")
-        .map_or(reason.as_str(), |(reason, _)| reason);
+    let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
     if error.is_eof() {
         return explain_end(path, text, reason);
     }
     let at = offset(text, error);
-    let next = text
-        .get(at..)
-        .and_then(|rest| rest.chars().next())
-        .unwrap_or(' ');
+    let next = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
     let one = at..at + next.len_utf8();
     let word = word_around(text, at);
     by_sight(path, text, reason, &one, &word)
@@ -59,29 +54,19 @@ fn by_sight(
         "'" => {
             let problem = problem(one, "a single quote; texts and keys stand in double quotes");
             return Some(
-                problem
-                    .expected("`\"`")
-                    .found("'")
-                    .hint("replace each ' around a text by \""),
+                problem.expected("`\"`").found("'").hint("replace each ' around a text by \""),
             );
         }
         _ => {}
     }
     let name = text.get(word.clone())?;
     let a_value_stands_there = !reason.starts_with("key must") && !reason.starts_with("expected `");
-    match name
-        .trim_start_matches(['-', '+'])
-        .to_ascii_lowercase()
-        .as_str()
-    {
+    match name.trim_start_matches(['-', '+']).to_ascii_lowercase().as_str() {
         "nan" | "inf" | "infinity" if a_value_stands_there => Some(
-            problem(
-                word,
-                &format!("{} is not a number that JSON can hold", quote(name)),
-            )
-            .expected("a finite number")
-            .found(name)
-            .hint("leave the field out, or write null or a number"),
+            problem(word, &format!("{} is not a number that JSON can hold", quote(name)))
+                .expected("a finite number")
+                .found(name)
+                .hint("leave the field out, or write null or a number"),
         ),
         "true" | "false" | "null" | "none" | "undefined" if a_value_stands_there => Some(
             problem(word, &format!("{} is not a JSON value", quote(name)))
@@ -148,18 +133,12 @@ fn plain(reason: &str) -> Option<Plain> {
             "a comma, or the closing bracket",
             "put a comma between the two",
         ),
-        _ if reason.starts_with("expected `:`") => (
-            "a colon is missing after the key",
-            "`:`",
-            "put a colon between key and value",
-        ),
+        _ if reason.starts_with("expected `:`") => {
+            ("a colon is missing after the key", "`:`", "put a colon between key and value")
+        }
         _ => return None,
     };
-    Some(Plain {
-        message,
-        expected,
-        hint,
-    })
+    Some(Plain { message, expected, hint })
 }
 
 /// A bracket that closes what is not open.
@@ -177,11 +156,7 @@ fn mismatch(reason: &str, found: &str) -> Option<Plain> {
         ),
         _ => return None,
     };
-    Some(Plain {
-        message,
-        expected,
-        hint,
-    })
+    Some(Plain { message, expected, hint })
 }
 
 fn explain_reason(
@@ -195,11 +170,7 @@ fn explain_reason(
     let mut letters = found.trim_start_matches(['+', '-', '.']).chars();
     let is_number = reason.contains("number")
         || (reason == "expected value" && letters.next().is_some_and(|c| c.is_ascii_digit()));
-    let reason = if is_number && reason == "expected value" {
-        "invalid number"
-    } else {
-        reason
-    };
+    let reason = if is_number && reason == "expected value" { "invalid number" } else { reason };
     // An error about a number may stand at its end, all others at the
     // beginning or within.
     let about_the_word =
@@ -226,25 +197,15 @@ fn explain_reason(
 fn explain_end(path: &RepoPath, text: &str, reason: &str) -> Problem {
     let end = text.trim_end().len();
     let at = show::floor(text, end.saturating_sub(1));
-    let problem = Problem::at(
-        path,
-        text,
-        at..end,
-        "the file ends in the middle of the document",
-    );
+    let problem = Problem::at(path, text, at..end, "the file ends in the middle of the document");
     if reason == "EOF while parsing a string" {
-        return problem
-            .expected("a closing `\"`")
-            .hint("close the quote of the last text");
+        return problem.expected("a closing `\"`").hint("close the quote of the last text");
     }
     let Some(open) = Outline::new(Format::Json, text).unclosed() else {
         return problem.hint("complete the document");
     };
-    let bracket = if text.as_bytes().get(open.start) == Some(&b'{') {
-        ('{', '}')
-    } else {
-        ('[', ']')
-    };
+    let bracket =
+        if text.as_bytes().get(open.start) == Some(&b'{') { ('{', '}') } else { ('[', ']') };
     let place = show::position(text, open.start);
     problem
         .expected(format!(
@@ -259,17 +220,8 @@ fn word_around(text: &str, at: usize) -> Range<usize> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | '+' | '-');
     let (before, after) = text.split_at(show::floor(text, at));
     let start = before.len()
-        - before
-            .chars()
-            .rev()
-            .take_while(|c| is_word(*c))
-            .map(char::len_utf8)
-            .sum::<usize>();
-    let end = before.len()
-        + after
-            .chars()
-            .take_while(|c| is_word(*c))
-            .map(char::len_utf8)
-            .sum::<usize>();
+        - before.chars().rev().take_while(|c| is_word(*c)).map(char::len_utf8).sum::<usize>();
+    let end =
+        before.len() + after.chars().take_while(|c| is_word(*c)).map(char::len_utf8).sum::<usize>();
     start..end
 }
