@@ -46,10 +46,9 @@ pub async fn until_settled<E>(
     loop {
         let result = pass().await;
         let asked = match &result {
-            Ok(Rest::Settled) => return result,
             Ok(Rest::Retry { after }) => *after,
             Err(error) if is_transient(error) => None,
-            Err(_) => return result,
+            Ok(Rest::Settled) | Err(_) => return result,
         };
         let pause = backoff.next(asked);
         if *stop.borrow() || Instant::now() + pause >= deadline {
@@ -121,7 +120,7 @@ mod tests {
         let (result, calls, took) = run(120, &[RETRY]);
         assert_eq!(result, RETRY);
         assert!(calls > 3, "{calls}");
-        assert!(took <= Duration::from_secs(120), "{took:?}");
+        assert!(took <= Duration::from_mins(2), "{took:?}");
     }
 
     #[test]

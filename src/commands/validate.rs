@@ -6,13 +6,15 @@ use crate::commands::standards::{open_source, standards};
 use crate::commands::{Exit, print};
 use crate::config::ValidateConfig;
 use crate::cycle;
-use crate::domain::catalog::Snapshot;
-use crate::domain::item::Version;
+use crate::domain::catalog::{Bodies, Snapshot};
+use crate::domain::delta::{FieldChange, full_delta};
+use crate::domain::manifest;
 use crate::domain::report::{Report, json, text};
 use crate::domain::rules;
 use crate::domain::seen::Seen;
 use crate::domain::source::Problem;
 use crate::domain::standards::Standards;
+use crate::domain::tree::Tree;
 use crate::edge::source::{Source, SourceError};
 use crate::edge::telemetry;
 
@@ -42,47 +44,40 @@ fn read(
     }
     let (mut snapshot, _) = cycle::load(&mut reading, standards, &mut seen)?;
     if let Some(revision) = against {
-        let before = at_revision(source, standards, revision)?;
-        snapshot.problems.extend(sealed_changes(&snapshot, &before));
+        let Some(mut before) = source.revision(revision)? else {
+            return Err(SourceError::NoRevision { revision: revision.to_owned() }.into());
+        };
+        let (was, _) = cycle::load(&mut before, standards, &mut Seen::default())?;
+        let mut now = Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
+        let mut then = Bodies { tree: &mut before.tree, tailoring: &standards.tailoring };
+        snapshot.problems.extend(sealed_changes(&snapshot, &mut now, &was, &mut then)?);
         snapshot.problems.sort_by(|a, b| (&a.path, a.position).cmp(&(&b.path, b.position)));
     }
     Ok(snapshot)
 }
 
-fn at_revision(
-    source: &Source,
-    standards: &Standards,
-    revision: &str,
-) -> Result<Snapshot, CommandError> {
-    let mut seen = Seen::default();
-    let Some(mut reading) = source.revision(revision)? else {
-        return Err(SourceError::NoRevision { revision: revision.to_owned() }.into());
-    };
-    Ok(cycle::load(&mut reading, standards, &mut seen)?.0)
-}
-
-/// The published versions whose resources or type are not what they were.
-fn sealed_changes(now: &Snapshot, before: &Snapshot) -> Vec<Problem> {
+/// The published versions whose resources or type are not what they were, each
+/// at the first value that changed.
+fn sealed_changes<T: Tree>(
+    snapshot: &Snapshot,
+    now: &mut Bodies<'_, T>,
+    was: &Snapshot,
+    then: &mut Bodies<'_, T>,
+) -> Result<Vec<Problem>, T::Error> {
     let mut problems = Vec::new();
-    for (key, item) in &now.items {
-        let Some(old) = before.items.get(key) else {
-            continue;
-        };
-        let versions = now.versions_of(&key.item_id);
-        if let Some(next) = rules::sealed(item, old.sealed_digest, Some(old.lifecycle), versions) {
-            problems.push(sealed_change(item.path.clone(), &key.version, &next));
-        }
+    for (key, item) in &snapshot.items {
+        let Some(old) = was.items.get(key) else { continue };
+        let versions = snapshot.versions_of(&key.item_id);
+        let status = Some(old.lifecycle);
+        let Some(next) = rules::sealed(item, old.sealed_digest, status, versions) else { continue };
+        let edits = full_delta(&then.document(old)?, &now.document(item)?);
+        let sealed = |edit: &&FieldChange| edit.pointer.starts_with("/resources");
+        let pointer = edits.iter().find(sealed).map_or("/resources", |edit| edit.pointer.as_str());
+        let version = &key.version;
+        let message =
+            format!("version {version} is published: its resources and its type cannot change");
+        let hint = format!("leave {version} as it was, and publish {next} with the change");
+        problems.push(manifest::problem_at(now.tree, item, pointer, message)?.hint(hint));
     }
-    problems
-}
-
-fn sealed_change(
-    path: crate::domain::item::RepoPath,
-    version: &Version,
-    next: &Version,
-) -> Problem {
-    let message =
-        format!("version {version} is published: its resources and its type cannot change");
-    Problem::of_file(&path, message)
-        .hint(format!("leave {version} as it was, and publish {next} with the change"))
+    Ok(problems)
 }

@@ -85,15 +85,14 @@ fn moved_companions<T: Tree>(tree: &mut T, seen: &Seen, stale: &mut Stale) -> Re
     let mut found: BTreeMap<&RepoPath, Option<Option<BlobId>>> = BTreeMap::new();
     for (path, reading) in seen.files() {
         for (named, before) in &reading.rests_on {
-            let now = match found.get(named) {
-                Some(now) => *now,
-                None => {
-                    let mut visited = tree.resolve(named)?.visited.into_iter();
-                    // Not even on the way any more: a link stands above it.
-                    let now = visited.find(|(at, _)| at == named).map(|(_, blob)| blob);
-                    found.insert(named, now);
-                    now
-                }
+            let now = if let Some(now) = found.get(named) {
+                *now
+            } else {
+                let mut visited = tree.resolve(named)?.visited.into_iter();
+                // Not even on the way any more: a link stands above it.
+                let now = visited.find(|(at, _)| at == named).map(|(_, blob)| blob);
+                found.insert(named, now);
+                now
             };
             if now != Some(*before) && !stale.gone.contains(path) {
                 stale.again.entry(path.clone()).or_insert(reading.blob);
@@ -160,7 +159,7 @@ fn doubled<T: Tree>(
         others[OTHERS_NAMED] = "more";
     }
     let message = format!("item {} is also in {}", item.key, others.join(", "));
-    let problem = manifest::problem_of_id(tree, item, message)?;
+    let problem = manifest::problem_at(tree, item, "/itemId", message)?;
     Ok(problem.hint("keep one of them, or give one another itemId or version"))
 }
 

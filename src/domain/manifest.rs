@@ -1,6 +1,6 @@
 //! One file to one [`Item`], or to the problems that keep it from being one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -35,16 +35,17 @@ pub fn document_at<T: Tree>(
     })
 }
 
-/// A problem of a valid item, at the place of its id.
-pub fn problem_of_id<T: Tree>(
+/// A problem of a valid item, at the place of one of its values.
+pub fn problem_at<T: Tree>(
     tree: &mut T,
     item: &Item,
+    pointer: &str,
     message: String,
 ) -> Result<Problem, T::Error> {
     let bytes = tree.bytes(&item.file, item.blob)?;
     let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
     let text = String::from_utf8_lossy(&bytes);
-    Ok(Outline::new(format, &text).problem(&item.path, "/itemId", Place::Value, message))
+    Ok(Outline::new(format, &text).problem(&item.path, pointer, Place::Value, message))
 }
 
 /// Reads files, and keeps what many of them share: compiled schemas and facts
@@ -52,13 +53,13 @@ pub fn problem_of_id<T: Tree>(
 pub struct Reader<'a> {
     standards: &'a Standards,
     compiled: CompiledFiles,
-    pictures: HashMap<BlobId, Fact>,
+    pictures: BTreeMap<BlobId, Fact>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that holds files to these standards.
     pub fn new(standards: &'a Standards) -> Self {
-        Self { standards, compiled: HashMap::new(), pictures: HashMap::new() }
+        Self { standards, compiled: HashMap::new(), pictures: BTreeMap::new() }
     }
 
     /// Reads one file. Only the tree's own errors are errors; whatever is

@@ -1,6 +1,6 @@
 //! What the bytes of a picture are, told once per content.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::domain::item::{BlobId, Digest, ImageFormat, RepoPath};
 use crate::domain::tree::{MAX_IMAGE_BYTES, Resolved, Target, Tree, Unusable, opened};
@@ -23,7 +23,7 @@ pub type Picture = Result<(RepoPath, BlobId, Fact), Unusable>;
 pub fn fact<T: Tree>(
     tree: &mut T,
     resolved: &Resolved,
-    known: &mut HashMap<BlobId, Fact>,
+    known: &mut BTreeMap<BlobId, Fact>,
 ) -> Result<Picture, T::Error> {
     if let Target::File { blob, .. } = resolved.target
         && let Some(fact) = known.get(&blob)

@@ -112,6 +112,7 @@ impl Plan {
 }
 
 /// The decision table of `docs/architecture.md`: first match wins.
+#[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 fn decide(wanted: Option<&Item>, recorded: Option<&Row>, look: &Look) -> Option<(Action, Reason)> {
     use {Action as A, Look as L, Reason as R};
     match (wanted, recorded, look) {

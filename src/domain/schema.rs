@@ -156,7 +156,7 @@ pub fn parse(text: &str) -> Result<Value, SchemaError> {
 pub fn compile(
     base: &str,
     schema: &Value,
-    files: HashMap<String, Value>,
+    files: BTreeMap<String, Value>,
 ) -> Result<Validator, SchemaError> {
     jsonschema::options()
         .should_validate_formats(true)
@@ -169,7 +169,7 @@ pub fn compile(
 
 /// Compiles a schema that refers to no other file.
 pub fn compile_alone(text: &str) -> Result<Validator, SchemaError> {
-    compile(COMMIT_BASE, &parse(text)?, HashMap::new())
+    compile(COMMIT_BASE, &parse(text)?, BTreeMap::new())
 }
 
 fn patterns() -> PatternOptions<jsonschema::FancyRegex> {
@@ -236,7 +236,7 @@ pub fn references(schema: &Value) -> Vec<String> {
     found
 }
 
-struct Files(HashMap<String, Value>);
+struct Files(BTreeMap<String, Value>);
 
 impl Retrieve for Files {
     fn retrieve(

@@ -1,7 +1,7 @@
 //! The schema file that an item's `$schema` names, and the files that it
 //! refers to, all of one commit.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub struct SchemaFiles {
     /// The schema itself.
     pub root: Value,
     /// The other files, by address.
-    pub others: HashMap<String, Value>,
+    pub others: BTreeMap<String, Value>,
     /// Names the content of all of them.
     pub cache_key: String,
     /// Every path that was looked at.

@@ -96,7 +96,7 @@ fn found(problem: &Problem) {
     match problem.severity {
         Severity::Error => error!(path, line, column, pointer, problem = message, hint, "Invalid"),
         Severity::Warning => {
-            warn!(path, line, column, pointer, problem = message, hint, "Questionable")
+            warn!(path, line, column, pointer, problem = message, hint, "Questionable");
         }
     }
 }

@@ -231,7 +231,7 @@ impl Faults {
             match &fault.kind {
                 FaultKind::Delay { ms } => strikes.delay_ms = strikes.delay_ms.saturating_add(*ms),
                 FaultKind::RejectItem { message } => {
-                    strikes.rejections.push((fault.item.clone(), message.clone()))
+                    strikes.rejections.push((fault.item.clone(), message.clone()));
                 }
                 kind => {
                     strikes.decisive = Some((kind.clone(), fault.item.clone()));

@@ -274,7 +274,7 @@ fn what_deserves_a_look_still_goes() {
 #[test]
 fn thousands_of_unknown_fields_are_a_few_warnings() {
     let fields = (0..20_000).fold(String::new(), |mut out, number| {
-        write!(out, "\"field{number}\": 1,\n").unwrap();
+        writeln!(out, "\"field{number}\": 1,").unwrap();
         out
     });
     let snapshot =

@@ -483,7 +483,7 @@ fn a_picture_that_does_not_go_holds_its_item_alone() {
             run.stderr
                 .lines()
                 .filter(|l| l.contains("alpha") && l.contains("reason"))
-                .last()
+                .next_back()
                 .unwrap_or_default()
         );
         audit(&bench, &run);

@@ -203,8 +203,11 @@ fn a_broken_source_deletes_nothing_and_sends_the_rest() {
     assert_eq!(reasons(&broken), [format!("delete a NA: {because}")]);
 
     let mut warned = source;
-    warned.problems =
-        self::broken(snapshot([])).problems.into_iter().map(|problem| problem.warning()).collect();
+    warned.problems = self::broken(snapshot([]))
+        .problems
+        .into_iter()
+        .map(marketsync::domain::source::Problem::warning)
+        .collect();
     assert!(!warned.is_broken(), "a warning breaks nothing");
     assert_eq!(actions(&plan(&warned, &recorded, &live, &anything_goes())).len(), 3);
 }

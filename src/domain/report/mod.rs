@@ -52,6 +52,7 @@ impl Report {
 
     /// The report of a repeated pass, over that of the earlier ones: what was
     /// applied earlier is unchanged now, and still was applied.
+    #[must_use]
     pub fn continued(mut self, later: Self) -> Self {
         self.outcomes
             .retain(|key, outcome| outcome.result.is_ok() && !later.outcomes.contains_key(key));

@@ -218,7 +218,7 @@ impl<'a, 'repo> Walk<'a, 'repo> {
                 self.found.unreadable.push(place.path.to_string());
             }
             (Admission::Candidate, Some(blob)) => {
-                self.found.present.push(Entry { path: place.path.clone(), blob })
+                self.found.present.push(Entry { path: place.path.clone(), blob });
             }
             (Admission::Candidate, None) => self.found.touched.push(place.path.clone()),
         }

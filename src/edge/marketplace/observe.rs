@@ -272,7 +272,7 @@ fn compare<T: Tree>(
         match live.get(image.slot.url_field()).and_then(Value::as_str) {
             Some(there) if locations.get(&name) == Some(there) => {}
             Some(there) => {
-                sight.unseen.push_back(Unseen { location: there.to_owned(), name, pointer })
+                sight.unseen.push_back(Unseen { location: there.to_owned(), name, pointer });
             }
             None => sight.fields.push(pointer),
         }

@@ -15,28 +15,28 @@ use marketsync::domain::plan::{Look, Policy};
 use marketsync::domain::source::Problem;
 
 /// Some digest, another for every number.
-pub fn digest(number: u64) -> Digest {
+pub(crate) fn digest(number: u64) -> Digest {
     Digest::of(&number.to_be_bytes())
 }
 
-pub fn key(id: &str, version: &str) -> ItemKey {
+pub(crate) fn key(id: &str, version: &str) -> ItemKey {
     ItemKey { item_id: id.parse().unwrap(), version: version.parse().unwrap() }
 }
 
 /// Noon of a day, and minutes after it.
-pub fn noon(minutes: i64) -> Timestamp {
+pub(crate) fn noon(minutes: i64) -> Timestamp {
     let noon: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     noon + SignedDuration::from_mins(minutes)
 }
 
-pub fn commit(name: &str) -> CommitId {
+pub(crate) fn commit(name: &str) -> CommitId {
     CommitId(name.to_owned())
 }
 
 /// An item of digest 1; versioned ones are plugins, the others sidecars.
-pub struct ItemBuilder(Item);
+pub(crate) struct ItemBuilder(Item);
 
-pub fn item(id: &str, version: &str) -> ItemBuilder {
+pub(crate) fn item(id: &str, version: &str) -> ItemBuilder {
     let key = key(id, version);
     let item_type = if key.version == Version::Na { "sidecar" } else { "plugin" };
     ItemBuilder(Item {
@@ -54,31 +54,31 @@ pub fn item(id: &str, version: &str) -> ItemBuilder {
 }
 
 impl ItemBuilder {
-    pub fn digest(mut self, number: u64) -> Self {
+    pub(crate) fn digest(mut self, number: u64) -> Self {
         self.0.digest = digest(number);
         self
     }
 
     /// Sets the digest of `resources` and type.
-    pub fn sealed(mut self, number: u64) -> Self {
+    pub(crate) fn sealed(mut self, number: u64) -> Self {
         self.0.sealed_digest = digest(number);
         self
     }
 
-    pub fn not_on_legacy(mut self, fields: &[&str]) -> Self {
+    pub(crate) fn not_on_legacy(mut self, fields: &[&str]) -> Self {
         self.0.not_on_legacy = fields.iter().map(|field| (*field).to_owned()).collect();
         self
     }
 
-    pub fn build(self) -> Item {
+    pub(crate) fn build(self) -> Item {
         self.0
     }
 }
 
 /// What is recorded of an item, settled at noon.
-pub struct RowBuilder(ItemKey, Row);
+pub(crate) struct RowBuilder(ItemKey, Row);
 
-pub fn row(id: &str, version: &str) -> RowBuilder {
+pub(crate) fn row(id: &str, version: &str) -> RowBuilder {
     let item = item(id, version).build();
     RowBuilder(
         item.key,
@@ -97,47 +97,47 @@ pub fn row(id: &str, version: &str) -> RowBuilder {
 }
 
 impl RowBuilder {
-    pub fn digest(mut self, number: u64) -> Self {
+    pub(crate) fn digest(mut self, number: u64) -> Self {
         self.1.digest = digest(number);
         self
     }
 
-    pub fn lifecycle(mut self, lifecycle: Option<Lifecycle>) -> Self {
+    pub(crate) fn lifecycle(mut self, lifecycle: Option<Lifecycle>) -> Self {
         self.1.lifecycle = lifecycle;
         self
     }
 
-    pub fn object_id(mut self, id: &str) -> Self {
+    pub(crate) fn object_id(mut self, id: &str) -> Self {
         self.1.object_id = Some(id.to_owned());
         self
     }
 
     /// Sets when drift was corrected, in minutes after noon.
-    pub fn corrected(mut self, minutes: &[i64]) -> Self {
+    pub(crate) fn corrected(mut self, minutes: &[i64]) -> Self {
         self.1.corrected = minutes.iter().copied().map(noon).collect();
         self
     }
 }
 
-pub fn snapshot(items: impl IntoIterator<Item = ItemBuilder>) -> Snapshot {
+pub(crate) fn snapshot(items: impl IntoIterator<Item = ItemBuilder>) -> Snapshot {
     let items = items.into_iter().map(|item| (item.0.key.clone(), Arc::new(item.0)));
     Snapshot { commit: commit("c1"), items: items.collect(), problems: Vec::new() }
 }
 
 /// The same snapshot of a source that holds a broken file, too.
-pub fn broken(mut snapshot: Snapshot) -> Snapshot {
+pub(crate) fn broken(mut snapshot: Snapshot) -> Snapshot {
     let path = RepoPath::new("broken.json").unwrap();
     snapshot.problems.push(Problem::of_file(&path, "not valid JSON"));
     snapshot
 }
 
-pub fn ledger(rows: impl IntoIterator<Item = RowBuilder>) -> Ledger {
+pub(crate) fn ledger(rows: impl IntoIterator<Item = RowBuilder>) -> Ledger {
     let rows = rows.into_iter().map(|RowBuilder(key, row)| (key, row)).collect();
     Ledger { rows, rejections: BTreeMap::new() }
 }
 
 /// Everything is allowed; a pass at noon.
-pub fn anything_goes() -> Policy {
+pub(crate) fn anything_goes() -> Policy {
     Policy {
         correct_drift: true,
         prune: true,
@@ -147,23 +147,23 @@ pub fn anything_goes() -> Policy {
     }
 }
 
-pub fn agrees() -> Look {
+pub(crate) fn agrees() -> Look {
     Look::Agrees { object_id: None }
 }
 
-pub fn differs(fields: &[&str]) -> Look {
+pub(crate) fn differs(fields: &[&str]) -> Look {
     Look::Differs {
         object_id: None,
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
     }
 }
 
-pub fn failed(why: &str) -> Look {
+pub(crate) fn failed(why: &str) -> Look {
     Look::Failed { why: why.to_owned() }
 }
 
 /// The outcome of a change that the marketplace made as it was asked to.
-pub fn done(change: &Change) -> Outcome {
+pub(crate) fn done(change: &Change) -> Outcome {
     let verb = match change.action {
         Action::Create => Verb::Created,
         Action::Update => Verb::Updated,

@@ -12,7 +12,7 @@ const FOLDER: BlobId = BlobId([0xff; 20]);
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Node {
+pub(crate) enum Node {
     File(Vec<u8>),
     /// A symbolic link and its target.
     Link(String),
@@ -38,14 +38,14 @@ impl Node {
 
 /// A commit, and which paths were read from it.
 #[derive(Debug, Clone)]
-pub struct MemoryTree {
+pub(crate) struct MemoryTree {
     commit: CommitId,
     pub nodes: BTreeMap<RepoPath, Node>,
     /// Every call of `bytes`, in order.
     pub reads: Vec<String>,
 }
 
-pub fn path(path: &str) -> RepoPath {
+pub(crate) fn path(path: &str) -> RepoPath {
     RepoPath::new(path).unwrap()
 }
 
@@ -57,31 +57,31 @@ impl Default for MemoryTree {
 
 impl MemoryTree {
     /// The same commit with this file.
-    pub fn with(self, at: &str, bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn with(self, at: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.node(at, Node::File(bytes.as_ref().to_vec()))
     }
 
-    pub fn link(self, at: &str, target: &str) -> Self {
+    pub(crate) fn link(self, at: &str, target: &str) -> Self {
         self.node(at, Node::Link(target.to_owned()))
     }
 
-    pub fn node(mut self, at: &str, node: Node) -> Self {
+    pub(crate) fn node(mut self, at: &str, node: Node) -> Self {
         self.nodes.insert(path(at), node);
         self
     }
 
-    pub fn without(mut self, at: &str) -> Self {
+    pub(crate) fn without(mut self, at: &str) -> Self {
         self.nodes.remove(&path(at)).unwrap_or_else(|| panic!("no {at}"));
         self
     }
 
-    pub fn rename(mut self, from: &str, to: &str) -> Self {
+    pub(crate) fn rename(mut self, from: &str, to: &str) -> Self {
         let node = self.nodes.remove(&path(from)).unwrap_or_else(|| panic!("no {from}"));
         self.node(to, node)
     }
 
     /// Every file of a folder on disk, under its name below it.
-    pub fn of_folder(folder: &std::path::Path) -> Self {
+    pub(crate) fn of_folder(folder: &std::path::Path) -> Self {
         let mut tree = Self::default();
         let mut open = vec![folder.to_path_buf()];
         while let Some(next) = open.pop() {
@@ -112,13 +112,13 @@ impl MemoryTree {
     }
 
     /// A listing of every candidate.
-    pub fn complete(&self) -> Changes {
+    pub(crate) fn complete(&self) -> Changes {
         let present = self.nodes.keys().filter_map(|at| self.entry(at)).collect();
         Changes { complete: true, present, ..Changes::default() }
     }
 
     /// How this commit differs from an earlier one that `seen` was read from.
-    pub fn since(&self, before: &Self, seen: &Seen) -> Changes {
+    pub(crate) fn since(&self, before: &Self, seen: &Seen) -> Changes {
         let mut changes = Changes::default();
         let paths: std::collections::BTreeSet<&RepoPath> =
             self.nodes.keys().chain(before.nodes.keys()).collect();
@@ -129,7 +129,7 @@ impl MemoryTree {
             match self.entry(at) {
                 Some(entry) => changes.present.push(entry),
                 None if before.is_candidate(at) || seen.is_named(at) => {
-                    changes.touched.push(at.clone())
+                    changes.touched.push(at.clone());
                 }
                 None => {}
             }
