@@ -104,7 +104,7 @@ impl CommandError {
                     .to_owned(),
             ),
             Self::Listen { .. } => Some("choose another address with --listen; port 0 takes any free one".to_owned()),
-            Self::Switch { .. } => Some("`marketsync marketplace --help` lists the switches".to_owned()),
+            Self::Switch { .. } => Some("docs/embedded-marketplace.md lists the switches and their values".to_owned()),
             _ => None,
         }
     }

@@ -204,7 +204,8 @@ impl Picture {
     fn take(&mut self, name: &str, command: &str, code: &str) {
         let ran = &self.world.run(&[format!("cd ../catalogue\n{command}")])[0];
         assert_eq!(ran.code, code, "{command}: {}", ran.stderr);
-        let shown = format!("$ {command}\n{}", self.redact.of(&ran.stdout));
+        // What was typed stands out from what was answered.
+        let shown = format!("\u{1b}[1m$ {command}\u{1b}[0m\n{}", self.redact.of(&ran.stdout));
         let path = root().join("docs/images").join(format!("{name}.term.svg"));
         let wanted = Data::read_from(&path, None);
         let actual = Data::text(shown).coerce_to(DataFormat::TermSvg);
