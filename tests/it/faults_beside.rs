@@ -89,7 +89,7 @@ fn a_picture_that_does_not_go_holds_its_item_alone() {
         assert_eq!(run.said("Created"), names(&["beta", "gamma"]), "{kind:?}: {run}");
         run.tells("image");
         converges(&bench, &run);
-        assert_eq!(bench.handle().calls(Route::Upload), 0);
+        assert_eq!(bench.handle().calls(Route::Upload), 1);
         assert!(bench.stored("alpha", "NA").unwrap()["imageUrl"].is_string());
     }
     let bench = Bench::new();
