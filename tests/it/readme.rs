@@ -119,7 +119,8 @@ fn the_help_in_the_reference_is_that_of_the_program() {
         let name = block.note?.strip_prefix("help ")?;
         let command = cli.find_subcommand_mut(name).unwrap_or_else(|| panic!("no command {name}"));
         let help = command.render_long_help().to_string();
-        Some(help.lines().map(|line| format!("{}\n", line.trim_end())).collect())
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        Some(format!("{}\n", lines.join("\n")))
     });
     settle("docs/cli.md", &text, &rewritten(&text, &bodies.collect::<Vec<_>>()));
     let named: Vec<&str> =

@@ -204,7 +204,6 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table, read row by row")]
 fn half_and_double_credentials_are_told() {
     const SECRET: (&str, &str) = ("MARKETSYNC_CLIENT_SECRET", "hunter2");
     const KEY: (&str, &str) = ("MARKETSYNC_PRIVATE_KEY", "hunter2");
