@@ -82,6 +82,14 @@ Examples:
 It speaks the published HTTP API of the Marketplace and keeps its items in memory, or in the file \
 of --data. It is meant for tests and first steps; it takes any credential.
 
+Switches (the first value is the default; docs/embedded-marketplace.md tells what they decide):
+  upsert=replace|merge               unknown-keys=reject|drop|keep
+  reapply=updated|neither            order=request|reversed
+  list-rows=item|version             unknown-versions=not-found|empty
+  written-defaults=off|on            delete-files=off|on
+  manifest-form=on|off               partial-failure=per-item|refuse-all|store-rest
+  tenant-mismatch=overwrite|accept|reject-item|bad-request|forbidden
+
 Exit codes:
   0    ended by a signal
   2    it could not start";
@@ -192,8 +200,8 @@ pub struct Marketplace {
     /// 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// The version of the Console that it behaves like, such as 14.1 or 13.6
-    /// [default: 14.1]
+    /// The version of the Console that it behaves like, such as 14.1 or 13.6;
+    /// 404 for an old one that does not tell its version [default: 14.1]
     #[arg(long, value_name = "VERSION")]
     pub console: Option<String>,
     /// Keep the items in this file [default: in memory, until it ends]

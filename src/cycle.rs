@@ -24,6 +24,7 @@ use crate::domain::manifest;
 use crate::domain::plan::{self, Limits, Plan, Policy, Scope};
 use crate::domain::report::Report;
 use crate::domain::seen::Seen;
+use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
 use crate::edge::marketplace::{
     CallError, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
@@ -200,11 +201,17 @@ fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Ev
             "{path} is skipped: configuration is never read from the source"
         )));
     }
+    let problems = snapshot.problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let problems = problems.count();
     tell(&Event::Loaded {
         commit: snapshot.commit.clone(),
         items: snapshot.items.len(),
-        problems: snapshot.problems.len(),
+        problems,
+        warnings: snapshot.problems.len() - problems,
     });
+    if snapshot.items.is_empty() && snapshot.problems.is_empty() {
+        tell(&Event::Notice("the source holds no item file; is the path right?".to_owned()));
+    }
     snapshot.problems.iter().for_each(|problem| tell(&Event::Found(problem.clone())));
 }
 

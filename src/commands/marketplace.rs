@@ -44,12 +44,8 @@ fn settings(config: &MarketplaceConfig) -> Result<Settings, CommandError> {
     let switches = serde_json::from_value(switches.into())
         .map_err(|why| CommandError::Switch { switch: given, why: why.to_string() })?;
     // The patch level decides nothing: the API is that of MAJOR.MINOR.
-    let console = format!("{}.{}", config.console.major, config.console.minor);
-    let console = console.parse().map_err(|why: embedded::InvalidConsoleVersion| {
-        CommandError::Switch { switch: format!("console={console}"), why: why.to_string() }
-    })?;
     Ok(Settings {
-        console,
+        console: config.console,
         switches,
         persist: config.data.clone(),
         control: config.control,

@@ -1,6 +1,7 @@
 //! `status`: what the state file knows, without a lock and without network.
 
 use jiff::Timestamp;
+use tracing::info;
 
 use crate::commands::failure::CommandError;
 use crate::commands::{Exit, print};
@@ -14,6 +15,7 @@ pub fn status(config: &StatusConfig, now: Timestamp) -> Result<Exit, CommandErro
     let Some(store) = Store::read_only(&config.state)? else {
         return Err(CommandError::NoState { dir: config.state.clone() });
     };
+    info!(state = %config.state.display(), "Reading");
     let tries =
         store.last_results()?.into_iter().map(|(key, past)| (key, last_try(past))).collect();
     let status = Status::of(&store.load_ledger()?, &tries);

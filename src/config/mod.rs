@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel};
 use crate::domain::item::{ItemType, Lifecycle, RepoPath};
 use crate::edge::store::{Identity, default_dir};
+use crate::embedded::{ConsoleVersion, InvalidConsoleVersion};
 
 pub use connect::{Connect, EMBEDDED_COMPANY, Endpoint};
 pub use error::ConfigError;
@@ -105,7 +106,7 @@ pub struct MarketplaceConfig {
     /// Where it listens.
     pub listen: SocketAddr,
     /// The Console that it behaves like.
-    pub console: semver::Version,
+    pub console: ConsoleVersion,
     /// Where the items are kept; none: in memory.
     pub data: Option<PathBuf>,
     /// Whether it serves the routes by which tests arrange things.
@@ -158,9 +159,6 @@ const RETRY_FOR: Duration = Duration::from_mins(2);
 
 /// Where the embedded marketplace listens: on this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-
-/// The Console that the embedded marketplace behaves like: the current one.
-const CONSOLE: semver::Version = semver::Version::new(14, 1, 0);
 
 /// The configuration of this command line in this environment. Reads the
 /// configuration file, and miactl's if it is to be used; nothing else.
@@ -270,20 +268,19 @@ fn marketplace(
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
     };
+    let console =
+        |text: &str| text.parse().map_err(|why: InvalidConsoleVersion| format!("`{text}`: {why}"));
     let switches = layers.several("switch", &args.switches, switch)?;
     Ok(MarketplaceConfig {
         listen: value(layers.checked("listen", args.listen.as_ref(), listen)?, LISTEN),
-        console: value(layers.checked("console", args.console.as_ref(), console)?, CONSOLE),
+        console: value(
+            layers.checked("console", args.console.as_ref(), console)?,
+            ConsoleVersion::default(),
+        ),
         data: layers.path("data", args.data.as_ref())?.map(|given| given.value),
         control: value(layers.one("control", args.control, truth)?, false),
         switches: switches.into_iter().map(|given| given.value).collect(),
     })
-}
-
-/// `14.1`, or `14.1.2`.
-fn console(text: &str) -> Result<semver::Version, String> {
-    let whole = if text.matches('.').count() == 1 { format!("{text}.0") } else { text.to_owned() };
-    whole.parse().map_err(|_| format!("`{text}` is no version of a Console, such as 14.1 or 13.6"))
 }
 
 fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {

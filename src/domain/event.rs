@@ -303,8 +303,10 @@ pub enum Event {
         commit: CommitId,
         /// How many valid items it holds.
         items: usize,
-        /// How many problems.
+        /// How many problems stop an item.
         problems: usize,
+        /// How many others deserve a look.
+        warnings: usize,
     },
     /// A file is wrong, or deserves a look.
     Found(Problem),

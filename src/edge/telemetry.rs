@@ -60,8 +60,8 @@ pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<()
 /// tokens are never logged.
 pub fn log(event: &Event, company: &str) {
     match event {
-        Event::Loaded { commit, items, problems } => {
-            info!(commit = commit.short(), items, problems, company, "Loaded");
+        Event::Loaded { commit, items, problems, warnings } => {
+            info!(commit = commit.short(), items, problems, warnings, company, "Loaded");
         }
         Event::Found(problem) => found(problem),
         Event::Held(held) => log_held(held, company),
@@ -107,7 +107,7 @@ fn log_held(held: &Held, company: &str) {
     if held.why == Hold::DriftReported {
         warn!(item_id, %version, company, %reason, ?fields, "Drifted");
     } else {
-        warn!(item_id, %version, company, would = %action, reason = %held.why, "Held");
+        warn!(item_id, %version, company, would = %action, reason = held.why.to_string(), "Held");
     }
 }
 

@@ -137,15 +137,20 @@ fn the_table_of_what_was_applied() {
     let report = sample();
     assert_eq!(report.verdict(), Verdict::Trouble);
     insta::assert_snapshot!(text::applied(&report), @"
-    3 of 5 items have been successfully applied:
+    2 of 4 items have been successfully applied:
 
       OBJECT ID  ITEM ID  VERSION  STATUS
 
-      N/A        adopted  NA       Adopted
       6642f0aa   edited   1.0.0    Updated
       N/A        new      NA       Created
 
-    2 of 5 items have not been applied due to errors:
+    1 item recorded without a write:
+
+      ITEM ID  VERSION  STATUS   BECAUSE
+
+      adopted  NA       Adopted  already there
+
+    2 of 4 items have not been applied due to errors:
 
       OBJECT ID  ITEM ID   VERSION  ERROR
 
@@ -159,7 +164,7 @@ fn the_table_of_what_was_applied() {
       delete  removed  NA       removed from the source, and pruning is off (--prune deletes it)
       update  sealed   1.0.0    immutable: the resources and the type of a published version cannot change; publish 1.0.1 instead
 
-    7 items at 0123456: 3 applied, 1 unchanged, 2 failed, 2 held, 1 problem in a file
+    7 items at 0123456: 2 applied, 2 unchanged, 2 failed, 2 held, 1 problem in a file
     ");
     insta::assert_snapshot!(text::applied(&Report { items: 1, unchanged: 1, ..Report::default() }), @"1 item: 0 applied, 1 unchanged");
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::event::{Failure, Outcome};
+use crate::domain::event::{Applied, Failure, Outcome, Verb};
 use crate::domain::report::Report;
 use crate::domain::source::{Problem, Severity, clean};
 use crate::domain::status::{LastResult, Status};
@@ -49,41 +49,42 @@ pub fn problem(problem: &Problem) -> String {
     out
 }
 
-/// The table that `miactl`'s users know, then what was held and what failed.
-/// Ends with a line break.
+/// The table that `miactl`'s users know, then what was found done, what failed
+/// and what was held. Ends with a line break.
 pub fn applied(report: &Report) -> String {
     let mut out = String::new();
-    let (done, failed): (Vec<&Outcome>, Vec<&Outcome>) =
-        report.outcomes.values().partition(|outcome| outcome.result.is_ok());
-    let attempted = done.len() + failed.len();
-    if !done.is_empty() {
+    let Sorted { written, noted, failed } = sorted(report);
+    let attempted = written.len() + failed.len();
+    if !written.is_empty() {
+        let done = written.len();
         line(
             &mut out,
-            format_args!("{} of {attempted} items have been successfully applied:\n", done.len()),
+            format_args!("{done} of {attempted} items have been successfully applied:\n"),
         );
-        let rows = done.iter().filter_map(|outcome| {
-            let applied = outcome.result.as_ref().ok()?;
+        let rows = written.iter().map(|(outcome, applied)| {
             let object_id = applied.object_id.as_deref().unwrap_or(NO_OBJECT_ID);
-            Some(row(outcome, object_id, &applied.verb.to_string()))
+            row(outcome, object_id, &applied.verb.to_string())
         });
         table(&mut out, ["OBJECT ID", "ITEM ID", "VERSION", "STATUS"], rows);
     }
+    if !noted.is_empty() {
+        line(&mut out, format_args!("{} recorded without a write:\n", items(noted.len())));
+        let rows = noted.iter().map(|(outcome, applied)| {
+            let key = &outcome.change.key;
+            let because = outcome.change.reason.to_string();
+            [key.item_id.to_string(), key.version.to_string(), applied.verb.to_string(), because]
+        });
+        table(&mut out, ["ITEM ID", "VERSION", "STATUS", "BECAUSE"], rows);
+    }
     if !failed.is_empty() {
+        let count = failed.len();
         line(
             &mut out,
-            format_args!(
-                "{} of {attempted} items have not been applied due to errors:\n",
-                failed.len()
-            ),
+            format_args!("{count} of {attempted} items have not been applied due to errors:\n"),
         );
-        let rows = failed.iter().filter_map(|outcome| {
-            let why = match outcome.result.as_ref().err()? {
-                Failure::Transient { why, .. } => format!("given up: {why}"),
-                Failure::Rejected { why, pointer: Some(pointer) } => format!("{why} ({pointer})"),
-                Failure::Rejected { why, pointer: None } => why.clone(),
-            };
+        let rows = failed.iter().map(|(outcome, failure)| {
             let object_id = outcome.change.object_id.as_deref().unwrap_or(NO_OBJECT_ID);
-            Some(row(outcome, object_id, &why))
+            row(outcome, object_id, &why(failure))
         });
         table(&mut out, ["OBJECT ID", "ITEM ID", "VERSION", "ERROR"], rows);
     }
@@ -104,14 +105,47 @@ pub fn applied(report: &Report) -> String {
     out
 }
 
+/// The outcomes of a report by what they mean to a reader.
+struct Sorted<'a> {
+    /// The marketplace was changed.
+    written: Vec<(&'a Outcome, &'a Applied)>,
+    /// The record was changed, the marketplace was not.
+    noted: Vec<(&'a Outcome, &'a Applied)>,
+    /// Neither was.
+    failed: Vec<(&'a Outcome, &'a Failure)>,
+}
+
+fn sorted(report: &Report) -> Sorted<'_> {
+    let done = report.outcomes.values();
+    let done = done.filter_map(|outcome| Some((outcome, outcome.result.as_ref().ok()?)));
+    let (noted, written) =
+        done.partition(|(_, applied)| matches!(applied.verb, Verb::Adopted | Verb::Forgotten));
+    Sorted { written, noted, failed: report.failures().collect() }
+}
+
+fn why(failure: &Failure) -> String {
+    match failure {
+        Failure::Transient { why, .. } => format!("given up: {why}"),
+        Failure::Rejected { why, pointer: Some(pointer) } => format!("{why} ({pointer})"),
+        Failure::Rejected { why, pointer: None } => why.clone(),
+    }
+}
+
 /// One line that counts everything.
 fn summary(report: &Report) -> String {
-    let done = report.outcomes.values().filter(|outcome| outcome.result.is_ok()).count();
-    let failed = report.failures().count();
+    let Sorted { written, noted, failed } = sorted(report);
     let errors = report.errors().count();
-    let mut parts = vec![format!("{done} applied"), format!("{} unchanged", report.unchanged)];
+    let mut parts = vec![
+        format!("{} applied", written.len()),
+        format!("{} unchanged", report.unchanged + noted.len()),
+    ];
     let problems = if errors == 1 { "problem in a file" } else { "problems in files" };
-    for (count, what) in [(failed, "failed"), (report.held.len(), "held"), (errors, problems)] {
+    for (count, what) in [
+        (failed.len(), "failed"),
+        (report.unattempted, "not attempted"),
+        (report.held.len(), "held"),
+        (errors, problems),
+    ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }

@@ -24,7 +24,7 @@ pub struct Sending<'a, 'b, T> {
     /// Which pictures the marketplace has. What is uploaded is added, and told
     /// to the sink.
     pub locations: &'a mut ImageLocations,
-    /// How often each item was sent in vain before: see [`Weight::tries`].
+    /// How often each item was sent in vain before: see [`super::pack::Weight::tries`].
     pub tries: &'a BTreeMap<ItemKey, u32>,
     /// Set when no further request may start.
     pub stop: &'a watch::Receiver<bool>,

@@ -40,7 +40,7 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
     ("log_level", "apply --endpoint embedded", ["debug", "warn", "error"], |c| format!("{:?}", c.log.level).to_lowercase()),
     ("against", "validate", ["f", "e", "o"], |c| match &c.job { Job::Validate(v) => v.against.clone().unwrap(), _ => panic!() }),
     ("listen", "marketplace", ["127.0.0.1:1", "[::1]:2", "0.0.0.0:3"], |c| match &c.job { Job::Marketplace(m) => m.listen.to_string(), _ => panic!() }),
-    ("console", "marketplace", ["14.0.1", "13.6.0", "13.5.0"], |c| match &c.job { Job::Marketplace(m) => m.console.to_string(), _ => panic!() }),
+    ("console", "marketplace", ["14.0", "13.6", "404"], |c| match &c.job { Job::Marketplace(m) => m.console.to_string(), _ => panic!() }),
     ("data", "marketplace", ["/f", "/e", "/o"], |c| match &c.job { Job::Marketplace(m) => m.data.clone().unwrap().display().to_string(), _ => panic!() }),
     ("control", "marketplace", ["true", "false", "true"], |c| match &c.job { Job::Marketplace(m) => m.control.to_string(), _ => panic!() }),
     ("switch", "marketplace", ["a=f", "a=e", "a=o=1"], |c| match &c.job { Job::Marketplace(m) => { let (n, v) = &m.switches[0]; format!("{n}={v}") }, _ => panic!() }),
@@ -136,7 +136,7 @@ fn defaults_are_those_of_the_help() {
     assert!(state.starts_with(&place), "{state}");
     assert_eq!(format!("{:?}", config.log), "Log { format: Text, level: Info }");
     let shown = job(&home.resolve("marketplace", &[]).unwrap());
-    assert!(shown.contains("127.0.0.1:8080") && shown.contains("minor: 1"), "{shown}");
+    assert!(shown.contains("127.0.0.1:8080") && shown.contains("Is(14, 1)"), "{shown}");
 }
 
 #[test]

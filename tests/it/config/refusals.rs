@@ -180,7 +180,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "",
             "marketplace --console new",
             &[],
-            &["--console: `new` is no version"],
+            &["--console: `new`: a Console version is written MAJOR.MINOR"],
         ),
         (
             "",
