@@ -293,3 +293,22 @@ pub fn check(plan: Plan, limits: &Limits) -> Plan {
     checked.held.sort_by(|a, b| a.change.key.cmp(&b.change.key));
     checked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::deletes_allowed_by;
+
+    #[test]
+    fn a_commit_says_how_many_deletions_it_allows() {
+        let of = deletes_allowed_by;
+        assert_eq!(of("Three go\n\nMarketsync-Allow-Deletes: 3\n"), Some(3));
+        let among = "Go\n\nWords.\n\nmarketsync-allow-deletes:12\nSigned-off-by: Ada\n";
+        assert_eq!(of(among), Some(12));
+        let twice = "Go\n\nMarketsync-Allow-Deletes: 3\nMarketsync-Allow-Deletes: 4";
+        assert_eq!(of(twice), Some(4));
+        // Only a trailer counts, and only a number.
+        assert_eq!(of("Go\n\nMarketsync-Allow-Deletes: 3\n\nMore words"), None);
+        assert_eq!(of("Go\n\nMarketsync-Allow-Deletes: all"), None);
+        assert_eq!(of(""), None);
+    }
+}
