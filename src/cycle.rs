@@ -159,6 +159,7 @@ pub async fn run(
     let mut plan = plan::check(plan, &limits);
     name_edits(&mut plan, ledger, &mut bodies, locations);
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
+    note_defaults(&plan, generation, standards, tell);
 
     let mut record = Record {
         store,
@@ -176,11 +177,12 @@ pub async fn run(
     let sending = Sending { changes, bodies: &mut bodies, locations, tries, stop: &order.stop };
     let sent = market.send(sending, |sent| record.settle(sent)).await;
     let Record { store, tried, unsent, .. } = record;
-    forget_deleted(&tried, store, locations)?;
+    let forgotten = forget_deleted(&tried, store, locations);
     count_tries(&tried, tries);
     let rest = rest(&plan, tried.iter().chain(&unsent), market.retry_after());
     report.add(&plan, tried.into_iter().chain(unsent).collect());
     sent?;
+    forgotten?;
     Ok(rest)
 }
 
@@ -213,6 +215,25 @@ fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Ev
         tell(&Event::Notice("the source holds no item file; is the path right?".to_owned()));
     }
     snapshot.problems.iter().for_each(|problem| tell(&Event::Found(problem.clone())));
+}
+
+/// Items of the older model state no `lifecycleStatus`, and the new API asks
+/// for one.
+fn note_defaults(
+    plan: &Plan,
+    generation: Option<Generation>,
+    standards: &Standards,
+    tell: &mut dyn FnMut(&Event),
+) {
+    let wanted = plan.changes.iter().filter_map(|change| change.wanted.as_ref());
+    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count();
+    if unstated > 0 && generation == Some(Generation::New) {
+        let status = standards.tailoring.default_lifecycle;
+        tell(&Event::Notice(format!(
+            "{unstated} of the items to send state no lifecycleStatus and go as `{status}` \
+             (--default-lifecycle chooses another)"
+        )));
+    }
 }
 
 fn policy(order: &Order) -> Policy {
@@ -366,7 +387,8 @@ fn rest<'a>(
     mut outcomes: impl Iterator<Item = &'a Outcome>,
     after: Option<Duration>,
 ) -> Rest {
-    let unobserved = plan.held.iter().any(|held| matches!(held.why, Hold::Unobserved { .. }));
+    let unobserved =
+        plan.unseen > 0 || plan.held.iter().any(|held| matches!(held.why, Hold::Unobserved { .. }));
     if unobserved
         || outcomes.any(|outcome| matches!(outcome.result, Err(Failure::Transient { .. })))
     {

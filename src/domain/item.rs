@@ -432,6 +432,8 @@ pub struct Item {
     pub item_type: ItemType,
     /// `lifecycleStatus`, the default filled in.
     pub lifecycle: Lifecycle,
+    /// Whether that default was filled in.
+    pub lifecycle_defaulted: bool,
     /// The file that holds it, as walked.
     pub path: RepoPath,
     /// The same file with its symbolic links followed.

@@ -183,6 +183,7 @@ impl<'a> Reader<'a> {
             sealed_digest: sealed_digest(&document, &item_type),
             item_type,
             lifecycle: lifecycle.unwrap_or(self.standards.tailoring.default_lifecycle),
+            lifecycle_defaulted: !draft.document.contains_key("lifecycleStatus"),
             images,
             not_on_legacy,
         }))

@@ -102,6 +102,10 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// How many items need nothing.
     pub unchanged: usize,
+    /// How many of those were to be looked at and could not be: whether they
+    /// drifted, nobody knows.
+    #[serde(default)]
+    pub unseen: usize,
 }
 
 impl Plan {
@@ -201,6 +205,7 @@ pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) 
         let look = live.get(&key).unwrap_or(&Look::NotTaken);
         let Some((action, reason)) = decide(wanted.map(AsRef::as_ref), recorded, look) else {
             plan.unchanged += 1;
+            plan.unseen += usize::from(matches!(look, Look::Failed { .. }));
             continue;
         };
         let (seen_id, fields) = match look {
@@ -283,8 +288,9 @@ pub fn check(plan: Plan, limits: &Limits) -> Plan {
         }
         _ => None,
     };
-    let mut checked = Plan { changes: Vec::new(), held: plan.held, unchanged: plan.unchanged };
-    for change in plan.changes {
+    let Plan { changes, held, unchanged, unseen } = plan;
+    let mut checked = Plan { changes: Vec::new(), held, unchanged, unseen };
+    for change in changes {
         match verdict(&change) {
             Some(why) => checked.held.push(Held { change, why }),
             None => checked.changes.push(change),

@@ -91,12 +91,14 @@ pub fn notice(text: &str) {
 fn found(problem: &Problem) {
     let (line, column) =
         problem.position.map_or((None, None), |at| (Some(at.line), Some(at.column)));
-    let Problem { path, pointer, message, hint, .. } = problem;
-    let (pointer, hint) = (pointer.as_deref(), hint.as_deref());
+    let Problem { path, pointer, message, found, hint, .. } = problem;
+    let (pointer, found, hint) = (pointer.as_deref(), found.as_deref(), hint.as_deref());
     match problem.severity {
-        Severity::Error => error!(path, line, column, pointer, problem = message, hint, "Invalid"),
+        Severity::Error => {
+            error!(path, line, column, pointer, problem = message, found, hint, "Invalid");
+        }
         Severity::Warning => {
-            warn!(path, line, column, pointer, problem = message, hint, "Questionable");
+            warn!(path, line, column, pointer, problem = message, found, hint, "Questionable");
         }
     }
 }

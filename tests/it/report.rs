@@ -278,6 +278,7 @@ fn the_report_for_machines() {
       ],
       "unattempted": 0,
       "unchanged": 1,
+      "unseen": 0,
       "version": 1
     }
     "#);

@@ -22,6 +22,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many items needed nothing.
     pub unchanged: usize,
+    /// How many of those could not be looked at.
+    pub unseen: usize,
     /// The changes that were not made, by key.
     pub held: BTreeMap<ItemKey, Held>,
     /// What became of the changes that were to be made, by key.
@@ -44,6 +46,7 @@ impl Report {
     /// Adds what was planned and what became of it.
     pub fn add(&mut self, plan: &Plan, outcomes: Vec<Outcome>) {
         self.unchanged = plan.unchanged;
+        self.unseen = plan.unseen;
         self.unattempted = plan.changes.len().saturating_sub(outcomes.len());
         self.held = plan.held.iter().map(|held| (held.change.key.clone(), held.clone())).collect();
         self.outcomes =
@@ -79,6 +82,7 @@ impl Report {
     pub fn verdict(&self) -> Verdict {
         let trouble = self.errors().next().is_some()
             || self.failures().next().is_some()
+            || self.unseen > 0
             || self.held.values().any(|held| held.why.is_trouble());
         if trouble {
             Verdict::Trouble

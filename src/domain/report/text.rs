@@ -143,6 +143,7 @@ fn summary(report: &Report) -> String {
     for (count, what) in [
         (failed.len(), "failed"),
         (report.unattempted, "not attempted"),
+        (report.unseen, "could not be looked at"),
         (report.held.len(), "held"),
         (errors, problems),
     ] {

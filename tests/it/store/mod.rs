@@ -40,6 +40,7 @@ fn item(key: &ItemKey, body: &str) -> Arc<Item> {
         key: key.clone(),
         item_type: ItemType::platform("sidecar"),
         lifecycle: Lifecycle::Published,
+        lifecycle_defaulted: false,
         path: RepoPath::new("items/one.json").unwrap(),
         file: RepoPath::new("items/one.json").unwrap(),
         blob: BlobId([7; 20]),

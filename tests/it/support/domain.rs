@@ -45,6 +45,7 @@ pub(crate) fn item(id: &str, version: &str) -> ItemBuilder {
         key,
         item_type: ItemType::platform(item_type),
         lifecycle: Lifecycle::Published,
+        lifecycle_defaulted: false,
         blob: BlobId([1; 20]),
         images: Vec::new(),
         digest: digest(1),

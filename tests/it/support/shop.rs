@@ -76,6 +76,7 @@ impl Shop {
             key: key.clone(),
             item_type: ItemType::platform("sidecar"),
             lifecycle: Lifecycle::Published,
+            lifecycle_defaulted: false,
             path: RepoPath::new(&format!("items/{item_id}.json")).unwrap(),
             file: RepoPath::new(&format!("items/{item_id}.json")).unwrap(),
             blob,
