@@ -18,7 +18,7 @@ use crate::domain::catalog::{self, Bodies, Snapshot};
 use crate::domain::delta::full_delta;
 use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
-use crate::domain::item::{Digest, Item, ItemImage, ItemKey, RepoPath};
+use crate::domain::item::{Digest, Item, ItemImage, ItemKey};
 use crate::domain::ledger::{self, Ledger, Settling};
 use crate::domain::manifest;
 use crate::domain::plan::{self, Limits, Plan, Policy, Scope};
@@ -133,9 +133,8 @@ pub async fn run(
     let World { source, standards, market, store, ledger, seen, locations, tries } = world;
     let head = source.head()?;
     let mut reading = source.read(&head, seen)?;
-    let fresh = seen.files().is_empty();
-    let (snapshot, touched) = load(&mut reading, standards, seen)?;
-    store.keep_seen(seen, &touched, fresh)?;
+    let snapshot = load(&mut reading, standards, seen)?;
+    store.keep_seen(seen)?;
     *report = Report::of(&snapshot);
     announce(&snapshot, &reading, tell);
 
@@ -192,9 +191,9 @@ pub fn load(
     reading: &mut Reading<'_>,
     standards: &Standards,
     seen: &mut Seen,
-) -> Result<(Snapshot, Vec<RepoPath>), SourceError> {
-    let loaded = catalog::load(&mut reading.tree, &reading.changes, standards, seen)?;
-    if reading.tree.still_holds()? { Ok(loaded) } else { Err(SourceError::Changed) }
+) -> Result<Snapshot, SourceError> {
+    let (snapshot, _) = catalog::load(&mut reading.tree, &reading.changes, standards, seen)?;
+    if reading.tree.still_holds()? { Ok(snapshot) } else { Err(SourceError::Changed) }
 }
 
 fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Event)) {
@@ -268,6 +267,7 @@ fn limits(
         .unwrap_or_else(|| plan::deletes_allowed(recorded));
     Ok(Limits {
         deletes: allowed.saturating_sub(done),
+        deleted: done,
         empty_source: snapshot.items.is_empty(),
         updates: order.max_updates,
         generation,

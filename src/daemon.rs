@@ -29,35 +29,34 @@ impl Backoff {
     }
 }
 
-/// Repeats a pass until nothing is left to try again, until `give_up` is over,
-/// or until `stop` says so. Returns what the last pass left.
+/// Repeats a pass until nothing is left to try again, or until `stop` says so,
+/// or for `give_up`, counted from the first pass that left something. Returns
+/// what the last pass left.
 ///
-/// A pass that ends with an error is repeated as well if `is_transient` says
-/// that it may go next time. `wait` is told of each pause before it begins.
+/// A pass that ends with an error is repeated as well if `again` says so.
+/// `wait` is told of each pause before it begins.
 pub async fn until_settled<E>(
     give_up: Duration,
     mut stop: watch::Receiver<bool>,
     mut pass: impl AsyncFnMut() -> Result<Rest, E>,
-    is_transient: impl Fn(&E) -> bool,
+    again: impl Fn(&E) -> Rest,
     wait: impl Fn(Duration),
 ) -> Result<Rest, E> {
-    let deadline = Instant::now() + give_up;
+    let mut deadline = None;
     let mut backoff = Backoff::default();
     loop {
         let result = pass().await;
-        let asked = match &result {
-            Ok(Rest::Retry { after }) => *after,
-            Err(error) if is_transient(error) => None,
-            Ok(Rest::Settled) | Err(_) => return result,
-        };
-        let pause = backoff.next(asked);
+        let rest = result.as_ref().map_or_else(&again, |rest| *rest);
+        let Rest::Retry { after } = rest else { return result };
+        let deadline = *deadline.get_or_insert_with(|| Instant::now() + give_up);
+        let pause = backoff.next(after);
         if *stop.borrow() || Instant::now() + pause >= deadline {
             return result;
         }
         wait(pause);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            // The sender lives in `main` as long as this does.
+            // The sender outlives this: it is what catches the signals.
             _ = stop.wait_for(|stopped| *stopped) => return result,
         }
     }
@@ -89,9 +88,14 @@ mod tests {
                 calls.set(call + 1);
                 *results.get(call).unwrap_or(&results[results.len() - 1])
             };
-            let result =
-                until_settled(Duration::from_secs(give_up), stop, pass, |error| *error, |_| {})
-                    .await;
+            let result = until_settled(
+                Duration::from_secs(give_up),
+                stop,
+                pass,
+                |again| if *again { Rest::Retry { after: None } } else { Rest::Settled },
+                |_| {},
+            )
+            .await;
             (result, calls.get(), start.elapsed())
         })
     }
@@ -121,6 +125,33 @@ mod tests {
         assert_eq!(result, RETRY);
         assert!(calls > 3, "{calls}");
         assert!(took <= Duration::from_mins(2), "{took:?}");
+    }
+
+    #[test]
+    fn a_long_first_pass_leaves_time_to_try_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (_keep, stop) = watch::channel(false);
+            let calls = Cell::new(0);
+            let pass = async || {
+                calls.set(calls.get() + 1);
+                if calls.get() == 1 {
+                    tokio::time::sleep(Duration::from_mins(3)).await;
+                }
+                Ok::<_, ()>(if calls.get() < 3 {
+                    Rest::Retry { after: None }
+                } else {
+                    Rest::Settled
+                })
+            };
+            let result =
+                until_settled(Duration::from_mins(2), stop, pass, |()| Rest::Settled, |_| {});
+            assert_eq!((result.await, calls.get()), (Ok(Rest::Settled), 3));
+        });
     }
 
     #[test]

@@ -18,7 +18,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let environment = std::env::vars().collect();
+    // A name that is not UTF-8 is none of ours.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        })
+        .collect();
     let resolved = config::resolve(&cli, &environment).map_err(CommandError::from);
     let (lines, format) = match &resolved {
         Ok(config) => (config.log.format, format_of(&config.job)),

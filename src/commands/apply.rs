@@ -1,6 +1,6 @@
 //! `apply`: the whole line, repeated until nothing is left to try again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::cli::{Drift, LogFormat};
 use crate::commands::failure::CommandError;
 use crate::commands::progress::Progress;
 use crate::commands::signals::Signals;
-use crate::commands::standards::{fingerprint, open_source, standards};
+use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
 use crate::commands::{Exit, print};
 use crate::config::{ApplyConfig, Connect, Endpoint};
 use crate::cycle::{self, CycleError, Order, World};
@@ -51,7 +51,7 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let Connect { endpoint, company, origin, .. } = &config.connect;
     info!(%endpoint, company, from = origin, "Applying");
     let source = open_source(&config.source)?;
-    warn_of_uncommitted(&source)?;
+    warn_of_uncommitted(&source);
     let store = Store::open(&config.state, &config.identity, Timestamp::now())?;
     if let Some(before) = store.moved_from() {
         telemetry::notice(&format!(
@@ -94,14 +94,14 @@ async fn passes(
         info!("No record of earlier passes: every item is looked at, and what agrees is adopted");
     }
     let mut order = order(config, standards.schemas.fingerprint(), stop.clone());
-    let mut told = 0;
+    let mut told = BTreeSet::new();
     let pass = async || {
         order.now = Timestamp::now();
-        told += 1;
-        let first = told == 1;
         let mut tell = |event: &Event| {
-            // A repeated pass finds the same problems and holds the same items.
-            if first || matches!(event, Event::Settled { .. }) {
+            // A repeated pass finds the same problems and holds the same items:
+            // what was said once is not said again.
+            let settled = matches!(event, Event::Settled { .. });
+            if settled || told.insert(Digest::of(format!("{event:?}").as_bytes())) {
                 progress.tell(event, || match (event, log) {
                     (Event::Found(problem), LogFormat::Text) => telemetry::show(problem),
                     _ => telemetry::log(event, company),
@@ -133,7 +133,14 @@ async fn passes(
         progress.say(format!("trying again in {} s", pause.as_secs()));
         progress.above(|| info!(pause_ms, "Trying again"));
     };
-    Ok(until_settled(config.pass.retry_for, stop, pass, CycleError::is_transient, wait).await)
+    let again = |error: &CycleError| {
+        if error.is_transient() {
+            Rest::Retry { after: market.retry_after() }
+        } else {
+            Rest::Settled
+        }
+    };
+    Ok(until_settled(config.pass.retry_for, stop, pass, again, wait).await)
 }
 
 fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> Order {
@@ -206,21 +213,11 @@ async fn start_embedded(
     let settings =
         Settings { persist: Some(config.state.join(EMBEDDED_FILE)), ..Settings::default() };
     let handle = embedded::open(settings)?;
-    let refused = |source| CommandError::Listen { address: "127.0.0.1".to_owned(), source };
+    let refused = |source| CommandError::System { what: "listen on 127.0.0.1", source };
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     servers.spawn(embedded::serve(listener, handle, std::future::pending()));
-    Url::parse(&format!("http://{address}"))
-        .map_err(|why| CommandError::Switch { switch: address.to_string(), why: why.to_string() })
-}
-
-fn warn_of_uncommitted(source: &Source) -> Result<(), CommandError> {
-    if let Some(path) = source.uncommitted()? {
-        telemetry::notice(&format!(
-            "{path} has edits that are not committed; the commit is what counts (--working-tree reads the files)"
-        ));
-    }
-    Ok(())
+    Url::parse(&format!("http://{address}")).map_err(|why| refused(std::io::Error::other(why)))
 }
 
 /// Prints the result and says how the process ends. The result is printed
@@ -231,19 +228,22 @@ fn finish(
     result: Option<Passes>,
     signal: Option<u8>,
 ) -> Result<Exit, CommandError> {
-    let failed = match &result {
-        Some(Err(error)) => Some(error.to_string()),
-        _ => None,
+    let (rest, error) = match result {
+        Some(Ok(rest)) => (Some(rest), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
     };
-    let nothing_read = failed.is_some() && report.commit.is_none();
-    let text = || {
-        if nothing_read { String::new() } else { text::applied(report) }
-    };
-    print(config.format, text, || json::report(report, failed.as_deref()))?;
-    let undone = report.unattempted > 0 || matches!(result, Some(Ok(Rest::Retry { .. })) | None);
-    match (result, signal) {
-        (Some(Err(error)), _) => Err(error.into()),
-        (_, Some(signal)) if undone => Ok(Exit::Signalled { signal }),
+    let interrupted = signal.is_some() && error.as_ref().is_none_or(CycleError::is_transient);
+    let error = error.map(CommandError::from);
+    let chain = error.as_ref().map(CommandError::chain);
+    // A run that ended before it read anything has nothing to count.
+    let nothing_read = rest.is_none() && report.commit.is_none();
+    let text = || if nothing_read { String::new() } else { text::applied(report) };
+    print(config.format, text, || json::report(report, chain.as_deref()))?;
+    let undone = report.unattempted > 0 || rest != Some(Rest::Settled);
+    match (error, signal) {
+        (_, Some(signal)) if interrupted && undone => Ok(Exit::Signalled { signal }),
+        (Some(error), _) => Err(error),
         _ => Ok(Exit::from(report.verdict())),
     }
 }

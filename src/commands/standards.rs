@@ -8,6 +8,7 @@ use crate::domain::item::{Digest, ItemType};
 use crate::domain::schema::{Schemas, compile_alone};
 use crate::domain::standards::{Standards, Tailoring};
 use crate::edge::source::{Source, SourceOptions};
+use crate::edge::telemetry;
 
 /// Opens the source that the configuration names.
 pub fn open_source(config: &SourceConfig) -> Result<Source, CommandError> {
@@ -47,6 +48,17 @@ fn read_schema(path: &PathBuf) -> Result<String, CommandError> {
     compile_alone(&text)
         .map_err(|source| CommandError::Schema { path: Some(path.clone()), source })?;
     Ok(text)
+}
+
+/// Says that an edit is not committed, if that shows at once. A courtesy: a
+/// work tree that cannot be looked at keeps nobody from reading the commit.
+pub fn warn_of_uncommitted(source: &Source) {
+    if let Ok(Some(path)) = source.uncommitted() {
+        telemetry::notice(&format!(
+            "{path} has edits that are not committed; the commit is what counts \
+             (--working-tree reads the files)"
+        ));
+    }
 }
 
 /// What a kept reading holds for: these standards, this folder, these

@@ -18,7 +18,7 @@ pub fn status(config: &StatusConfig, now: Timestamp) -> Result<Exit, CommandErro
     info!(state = %config.state.display(), "Reading");
     let tries =
         store.last_results()?.into_iter().map(|(key, past)| (key, last_try(past))).collect();
-    let status = Status::of(&store.load_ledger()?, &tries);
+    let status = Status::of(&store.load_ledger()?, &tries, store.last_commit()?.as_ref());
     print(config.format, || text::status(&status, now), || json::status(&status))?;
     Ok(if status.is_good() { Exit::Good } else { Exit::Trouble })
 }

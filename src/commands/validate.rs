@@ -2,7 +2,7 @@
 
 use crate::commands::failure::CommandError;
 use crate::commands::progress::Progress;
-use crate::commands::standards::{open_source, standards};
+use crate::commands::standards::{open_source, standards, warn_of_uncommitted};
 use crate::commands::{Exit, print};
 use crate::config::ValidateConfig;
 use crate::cycle;
@@ -16,7 +16,6 @@ use crate::domain::source::Problem;
 use crate::domain::standards::Standards;
 use crate::domain::tree::Tree;
 use crate::edge::source::{Source, SourceError};
-use crate::edge::telemetry;
 
 /// Reads every item and says what is wrong.
 pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
@@ -37,17 +36,13 @@ fn read(
 ) -> Result<Snapshot, CommandError> {
     let mut seen = Seen::default();
     let mut reading = source.read(&source.head()?, &seen)?;
-    if let Some(path) = source.uncommitted()? {
-        telemetry::notice(&format!(
-            "{path} has edits that are not committed; the commit is what counts (--working-tree reads the files)"
-        ));
-    }
-    let (mut snapshot, _) = cycle::load(&mut reading, standards, &mut seen)?;
+    warn_of_uncommitted(source);
+    let mut snapshot = cycle::load(&mut reading, standards, &mut seen)?;
     if let Some(revision) = against {
         let Some(mut before) = source.revision(revision)? else {
             return Err(SourceError::NoRevision { revision: revision.to_owned() }.into());
         };
-        let (was, _) = cycle::load(&mut before, standards, &mut Seen::default())?;
+        let was = cycle::load(&mut before, standards, &mut Seen::default())?;
         let mut now = Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
         let mut then = Bodies { tree: &mut before.tree, tailoring: &standards.tailoring };
         snapshot.problems.extend(sealed_changes(&snapshot, &mut now, &was, &mut then)?);

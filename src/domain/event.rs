@@ -197,7 +197,7 @@ impl fmt::Display for Hold {
             }
             Self::DeleteGuard { wanted, allowed } => write!(
                 f,
-                "{wanted} deletions, and one commit may make {allowed} (--allow-deletes {wanted} allows them)"
+                "{wanted} deletions in all, and one commit may make {allowed} (--allow-deletes {wanted} or a line `Marketsync-Allow-Deletes: {wanted}` in the commit message allows them)"
             ),
             Self::EmptySource => f.write_str("the source holds no item; an empty source deletes nothing"),
             Self::UpdateGuard { wanted, allowed } => {

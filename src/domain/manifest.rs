@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::domain::canon;
 use crate::domain::draft::{Draft, identity, kind};
-use crate::domain::item::{BlobId, Digest, ImageSlot, Item, ItemImage, ItemType, RepoPath};
+use crate::domain::item::{
+    BlobId, Digest, ImageSlot, Item, ItemImage, ItemType, Lifecycle, RepoPath,
+};
 use crate::domain::pictures::{self, Fact};
 use crate::domain::rules;
 use crate::domain::schema::{self, CompiledFiles, escape};
@@ -165,10 +167,10 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let document = self.standards.tailoring.tailor(draft.document.clone());
-        let lifecycle = document
-            .get("lifecycleStatus")
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok());
+        let stated = draft.text("lifecycleStatus").and_then(|text| text.parse().ok());
+        // The older model's word for it; its resources may still change.
+        let soon = draft.document.get("comingSoon") == Some(&Value::Bool(true));
+        let lifecycle = stated.or(soon.then_some(Lifecycle::ComingSoon));
         let not_on_legacy = document
             .keys()
             .filter(|field| !rules::is_on_legacy(field, &item_type))

@@ -236,6 +236,8 @@ pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) 
 pub struct Limits {
     /// How many deletions this commit may still make; see [`deletes_allowed`].
     pub deletes: usize,
+    /// How many deletions it has made.
+    pub deleted: usize,
     /// Whether the source holds no item: then nothing is deleted.
     pub empty_source: bool,
     /// The most updates of one pass, if limited.
@@ -276,7 +278,8 @@ pub fn check(plan: Plan, limits: &Limits) -> Plan {
     let verdict = |change: &Change| match change.action {
         Action::Delete if limits.empty_source => Some(Hold::EmptySource),
         Action::Delete if deletes > limits.deletes => {
-            Some(Hold::DeleteGuard { wanted: deletes, allowed: limits.deletes })
+            let done = limits.deleted;
+            Some(Hold::DeleteGuard { wanted: deletes + done, allowed: limits.deletes + done })
         }
         Action::Update if updates > allowed_updates => {
             Some(Hold::UpdateGuard { wanted: updates, allowed: allowed_updates })

@@ -34,6 +34,9 @@ pub struct Seen {
     /// Of which commit.
     pub commit: Option<CommitId>,
     files: BTreeMap<RepoPath, Reading>,
+    /// Paths whose reading is not kept yet, kept until it is: also if the pass
+    /// that read them came to no end.
+    unkept: BTreeSet<RepoPath>,
     /// For a path outside of a file, the files whose result rests on it.
     named_by: BTreeMap<RepoPath, BTreeSet<RepoPath>>,
     /// Files whose result rests on bytes that the clone lacked.
@@ -49,11 +52,6 @@ impl Seen {
     /// The readings, by path.
     pub fn files(&self) -> &BTreeMap<RepoPath, Reading> {
         &self.files
-    }
-
-    /// Whether a result rests on this path, or on one below it.
-    pub fn is_named(&self, path: &RepoPath) -> bool {
-        self.named_within(path).next().is_some()
     }
 
     /// The paths that results rest on.
@@ -74,6 +72,22 @@ impl Seen {
             .flat_map(|(_, files)| files)
     }
 
+    /// Takes in a reading that is kept already.
+    pub fn recall(&mut self, path: &RepoPath, reading: Reading) {
+        self.insert(path.clone(), reading);
+        self.unkept.remove(path);
+    }
+
+    /// The paths whose reading is not kept yet.
+    pub fn unkept(&self) -> &BTreeSet<RepoPath> {
+        &self.unkept
+    }
+
+    /// Notes that every reading is kept.
+    pub fn kept(&mut self) {
+        self.unkept.clear();
+    }
+
     /// Sets what became of a file.
     pub fn insert(&mut self, path: RepoPath, reading: Reading) {
         self.remove(&path);
@@ -83,14 +97,14 @@ impl Seen {
         for (named, _) in &reading.rests_on {
             self.named_by.entry(named.clone()).or_default().insert(path.clone());
         }
+        self.unkept.insert(path.clone());
         self.files.insert(path, reading);
     }
 
     /// Forgets a file.
     pub fn remove(&mut self, path: &RepoPath) {
-        let Some(reading) = self.files.remove(path) else {
-            return;
-        };
+        let Some(reading) = self.files.remove(path) else { return };
+        self.unkept.insert(path.clone());
         self.lacking.remove(path);
         for (named, _) in &reading.rests_on {
             if let Some(files) = self.named_by.get_mut(named) {

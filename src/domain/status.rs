@@ -71,7 +71,15 @@ pub struct Status {
 impl Status {
     /// What ledger and history know. Items that left the ledger are not shown:
     /// they are no longer ours.
-    pub fn of(ledger: &Ledger, tries: &BTreeMap<ItemKey, LastTry>) -> Self {
+    ///
+    /// A failure stands as long as its commit is the one that was read last: a
+    /// later pass would have tried again, unless nobody wants the item any
+    /// more.
+    pub fn of(
+        ledger: &Ledger,
+        tries: &BTreeMap<ItemKey, LastTry>,
+        last_commit: Option<&CommitId>,
+    ) -> Self {
         let mut items = BTreeMap::new();
         for (key, row) in &ledger.rows {
             let status = ItemStatus {
@@ -86,7 +94,11 @@ impl Status {
         }
         for (key, last) in tries {
             let recorded = items.get(key);
-            if recorded.is_none() && matches!(last.result, LastResult::Done { .. }) {
+            let is_done = matches!(last.result, LastResult::Done { .. });
+            if !is_done && last_commit != Some(&last.commit) {
+                continue;
+            }
+            if recorded.is_none() && is_done {
                 continue;
             }
             let status = ItemStatus {

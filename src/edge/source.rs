@@ -67,7 +67,9 @@ pub enum SourceError {
         revision: String,
     },
     /// A revision was asked for where there are no commits.
-    #[error("the source is no git repository, so it has no revision {revision}")]
+    #[error(
+        "the source is read without git (a plain directory, or --working-tree), so it has no revision {revision}"
+    )]
     NoRevision {
         /// What was asked for.
         revision: String,

@@ -104,26 +104,27 @@ fn found(problem: &Problem) {
 }
 
 fn log_held(held: &Held, company: &str) {
-    let Change { key, action, reason, fields, .. } = &held.change;
+    let Change { key, action, reason, fields, wanted, .. } = &held.change;
+    let path = wanted.as_ref().map(|item| item.path.as_str());
     let (item_id, version) = (key.item_id.as_str(), &key.version);
     if held.why == Hold::DriftReported {
-        warn!(item_id, %version, company, %reason, ?fields, "Drifted");
+        warn!(item_id, %version, company, path, %reason, ?fields, "Drifted");
     } else {
-        warn!(item_id, %version, company, would = %action, reason = held.why.to_string(), "Held");
+        warn!(item_id, %version, company, path, would = %action, reason = held.why.to_string(), "Held");
     }
 }
 
 fn settled(outcome: &Outcome, commit: &CommitId, company: &str) {
     let change = &outcome.change;
     let (item_id, version) = (change.key.item_id.as_str(), &change.key.version);
+    let path = change.wanted.as_ref().map(|item| item.path.as_str());
     match &outcome.result {
         Ok(applied) => made(change, applied, commit, company),
         Err(Failure::Rejected { why, pointer }) => {
-            let path = change.wanted.as_ref().map(|item| item.path.as_str());
             error!(item_id, %version, company, path, reason = why, pointer, "Rejected");
         }
         Err(Failure::Transient { why, .. }) => {
-            warn!(item_id, %version, company, reason = why, "Failed");
+            warn!(item_id, %version, company, path, reason = why, "Failed");
         }
     }
 }

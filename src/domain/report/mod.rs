@@ -20,6 +20,8 @@ pub struct Report {
     pub items: usize,
     /// What is wrong with files, and what deserves a look.
     pub problems: Vec<Problem>,
+    /// Whether the pass came as far as a plan.
+    pub planned: bool,
     /// How many items needed nothing.
     pub unchanged: usize,
     /// How many of those could not be looked at.
@@ -45,6 +47,7 @@ impl Report {
 
     /// Adds what was planned and what became of it.
     pub fn add(&mut self, plan: &Plan, outcomes: Vec<Outcome>) {
+        self.planned = true;
         self.unchanged = plan.unchanged;
         self.unseen = plan.unseen;
         self.unattempted = plan.changes.len().saturating_sub(outcomes.len());
@@ -54,12 +57,21 @@ impl Report {
     }
 
     /// The report of a repeated pass, over that of the earlier ones: what was
-    /// applied earlier is unchanged now, and still was applied.
+    /// applied earlier is unchanged now, and still was applied. A pass that
+    /// ended early takes nothing back.
     #[must_use]
     pub fn continued(mut self, later: Self) -> Self {
+        if later.commit.is_none() {
+            return self;
+        }
+        if !later.planned {
+            let Self { commit, items, problems, .. } = later;
+            return Self { commit, items, problems, ..self };
+        }
         self.outcomes
             .retain(|key, outcome| outcome.result.is_ok() && !later.outcomes.contains_key(key));
-        let earlier = self.outcomes.len();
+        let still_there = self.outcomes.values().filter(|outcome| outcome.change.wanted.is_some());
+        let earlier = still_there.count();
         let mut merged = later;
         merged.unchanged = merged.unchanged.saturating_sub(earlier);
         merged.outcomes.append(&mut self.outcomes);

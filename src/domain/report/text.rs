@@ -137,7 +137,7 @@ fn summary(report: &Report) -> String {
     let errors = report.errors().count();
     let mut parts = vec![
         format!("{} applied", written.len()),
-        format!("{} unchanged", report.unchanged + noted.len()),
+        format!("{} unchanged", (report.unchanged + noted.len()).saturating_sub(report.unseen)),
     ];
     let problems = if errors == 1 { "problem in a file" } else { "problems in files" };
     for (count, what) in [

@@ -103,20 +103,57 @@ impl Store {
 
     /// The last reading of the source, if it was kept under this fingerprint;
     /// else an empty one.
-    pub fn recall_seen(&self, fingerprint: Digest) -> Result<Seen, StoreError> {
+    pub fn recall_seen(&mut self, fingerprint: Digest) -> Result<Seen, StoreError> {
         let mut seen = Seen::empty(fingerprint);
-        let Some((commit, entries)) = self.load_seen(&fingerprint)? else {
-            return Ok(seen);
-        };
+        let Some((commit, entries)) = self.load_seen(&fingerprint)? else { return Ok(seen) };
         for (path, entry) in entries {
-            // A reading of another build is as good as none.
             let Ok(reading) = serde_json::from_str(&entry) else {
+                // Another build wrote it. What is kept must not outlive the
+                // reading that it belongs to.
+                self.write(forget_seen)?;
                 return Ok(Seen::empty(fingerprint));
             };
-            seen.insert(path, reading);
+            seen.recall(&path, reading);
         }
         seen.commit = Some(commit);
         Ok(seen)
+    }
+
+    /// Keeps a reading: what changed since it was last kept, or all of it if
+    /// nothing is kept under its fingerprint. A reading that changed nothing
+    /// costs no write.
+    pub fn keep_seen(&mut self, seen: &mut Seen) -> Result<(), StoreError> {
+        let (Some(fingerprint), Some(commit)) = (seen.fingerprint, seen.commit.clone()) else {
+            // What cannot be continued is not worth keeping.
+            return self.write(forget_seen);
+        };
+        let (kept_print, kept_commit) = self.kept_seen()?;
+        let whole = kept_print != Some(fingerprint);
+        if !whole && seen.unkept().is_empty() && kept_commit.as_ref() == Some(&commit.0) {
+            return Ok(());
+        }
+        let (mut upserts, mut removals) = (Vec::new(), Vec::new());
+        let all: Vec<&RepoPath> =
+            if whole { seen.files().keys().collect() } else { seen.unkept().iter().collect() };
+        for path in all {
+            match seen.files().get(path).and_then(|reading| serde_json::to_string(reading).ok()) {
+                Some(entry) => upserts.push((path.clone(), entry)),
+                None => removals.push(path.clone()),
+            }
+        }
+        self.save_seen(&fingerprint, &commit, &upserts, &removals, whole)?;
+        seen.kept();
+        Ok(())
+    }
+
+    fn kept_seen(&self) -> Result<(Option<Digest>, Option<String>), StoreError> {
+        let value = |name| meta(&self.connection, name).map_err(|fault| fault.at(&self.path));
+        Ok((value(FINGERPRINT)?.and_then(|text| text.parse().ok()), value(COMMIT)?))
+    }
+
+    /// The commit that was read last, as far as it is kept.
+    pub fn last_commit(&self) -> Result<Option<CommitId>, StoreError> {
+        Ok(self.kept_seen()?.1.map(CommitId))
     }
 
     /// Where every known picture is.
@@ -128,35 +165,6 @@ impl Store {
                 location,
             })
             .collect())
-    }
-
-    fn kept_commit(&self) -> Result<Option<String>, StoreError> {
-        meta(&self.connection, COMMIT).map_err(|fault| fault.at(&self.path))
-    }
-
-    /// Keeps a reading: all of it if it is `fresh` (began empty), else the
-    /// paths that changed. A reading that changed nothing costs no write.
-    pub fn keep_seen(
-        &mut self,
-        seen: &Seen,
-        touched: &[RepoPath],
-        fresh: bool,
-    ) -> Result<(), StoreError> {
-        let (Some(fingerprint), Some(commit)) = (&seen.fingerprint, &seen.commit) else {
-            // What cannot be continued is not worth keeping.
-            return self.write(forget_seen);
-        };
-        if !fresh && touched.is_empty() && self.kept_commit()?.as_ref() == Some(&commit.0) {
-            return Ok(());
-        }
-        let (mut upserts, mut removals) = (Vec::new(), Vec::new());
-        for path in touched {
-            match seen.files().get(path).and_then(|reading| serde_json::to_string(reading).ok()) {
-                Some(entry) => upserts.push((path.clone(), entry)),
-                None => removals.push(path.clone()),
-            }
-        }
-        self.save_seen(fingerprint, commit, &upserts, &removals, fresh)
     }
 
     /// Where every known picture is. Rows that cannot be understood are left

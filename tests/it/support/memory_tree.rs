@@ -128,7 +128,9 @@ impl MemoryTree {
             }
             match self.entry(at) {
                 Some(entry) => changes.present.push(entry),
-                None if before.is_candidate(at) || seen.is_named(at) => {
+                None if before.is_candidate(at)
+                    || seen.named().any(|named| named.is_within(at)) =>
+                {
                     changes.touched.push(at.clone());
                 }
                 None => {}
