@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::config::ConfigError;
 use crate::cycle::CycleError;
 use crate::domain::schema::SchemaError;
+use crate::domain::text::clean;
 use crate::edge::marketplace::SetupError;
 use crate::edge::source::SourceError;
 use crate::edge::store::StoreError;
@@ -116,11 +117,11 @@ impl CommandError {
 
     /// The message and all its causes, each said once.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
+        let mut text = clean(&self.to_string());
         let mut cause = self.source();
         while let Some(error) = cause {
             // Writing to a `String` cannot fail.
-            let _ = write!(text, "\n  because {error}");
+            let _ = write!(text, "\n  because {}", clean(&error.to_string()));
             cause = error.source();
         }
         text

@@ -17,6 +17,9 @@ use crate::domain::tree::{Changes, Tree};
 /// source could hold thousands, each naming all others.
 const OTHERS_NAMED: usize = 5;
 
+/// The most problems that a snapshot holds; nobody mends more in one go.
+const MAX_PROBLEMS: usize = 10_000;
+
 /// What one commit wants. Total: a broken file is a problem, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -143,6 +146,11 @@ fn assemble<T: Tree>(
     }));
     problems
         .sort_by(|a, b| (&a.path, a.position, &a.message).cmp(&(&b.path, b.position, &b.message)));
+    let rest = problems.split_off(problems.len().min(MAX_PROBLEMS));
+    if let Some(severity) = rest.iter().map(|problem| problem.severity).min() {
+        let message = format!("{} more problems in other files", rest.len());
+        problems.push(Problem { severity, ..Problem::of_file(&RepoPath::root(), message) });
+    }
     Ok(Snapshot { commit: tree.commit().clone(), items, problems })
 }
 

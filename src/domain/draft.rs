@@ -7,6 +7,10 @@ use crate::domain::rules;
 use crate::domain::schema::Violation;
 use crate::domain::source::{Outline, Place, Problem, Severity, nearest, quote};
 
+/// The longest version name in bytes. It stands in the address of every look
+/// at its item, and in every table.
+const MAX_VERSION_BYTES: usize = 128;
+
 /// One file on its way to an item.
 pub(super) struct Draft<'a> {
     pub(super) path: &'a RepoPath,
@@ -116,6 +120,12 @@ pub(super) fn identity(draft: &mut Draft<'_>, item_type: Option<&ItemType>) -> O
         None => Version::Na,
         Some(version) => {
             let name = version.get("name").and_then(Value::as_str)?;
+            if name.len() > MAX_VERSION_BYTES {
+                let message = format!("version.name has {} bytes", name.len());
+                let problem = draft.problem("/version/name", Place::Value, message);
+                problem.expected = Some(format!("at most {MAX_VERSION_BYTES} bytes"));
+                return None;
+            }
             match semver::Version::parse(name) {
                 Ok(version) => Version::Named(version),
                 Err(why) => {

@@ -3,6 +3,7 @@
 //!
 //! The modules stand in reading order: each uses only those above it.
 
+pub mod text;
 pub mod path;
 pub mod item;
 pub mod images;

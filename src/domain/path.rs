@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::text::clean;
+
 /// The path of a file from the root of the checkout (for a plain directory,
 /// from SOURCE): UTF-8, `/` between its names, no empty name, no `.`, no `..`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,8 +83,10 @@ impl RepoPath {
     }
 }
 
+/// For people: a name may hold what would move the cursor of a terminal.
+/// [`RepoPath::as_str`] is the exact text.
 impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "." } else { &self.0 })
+        f.write_str(&clean(if self.0.is_empty() { "." } else { &self.0 }))
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::event::{Applied, Change, Event, Failure, Held, Hold, Outcome,
 use crate::domain::item::CommitId;
 use crate::domain::report::text;
 use crate::domain::source::{Problem, Severity};
+use crate::domain::text::clean;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,7 +86,7 @@ pub fn show(problem: &Problem) {
 
 /// Something that a person should know.
 pub fn notice(text: &str) {
-    warn!("{text}");
+    warn!("{}", clean(text));
 }
 
 fn found(problem: &Problem) {

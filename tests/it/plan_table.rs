@@ -462,7 +462,8 @@ fn the_delete_guard_holds_all_deletions_and_nothing_else() {
         assert_eq!(count(&above, Action::Create), (1, 0));
         let wanted = allowed + 1;
         let why = format!(
-            "delete d0000 NA: {wanted} deletions, and one commit may make {allowed} (--allow-deletes {wanted} allows them)"
+            "delete d0000 NA: {wanted} deletions in all, and one commit may make {allowed} (--allow-deletes {wanted} \
+             or a line `Marketsync-Allow-Deletes: {wanted}` in the commit message allows them)"
         );
         assert_eq!(reasons(&above)[0], why);
         assert!(above.held.iter().all(|held| held.why.is_guard() && !held.why.is_trouble()));

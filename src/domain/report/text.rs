@@ -8,6 +8,11 @@ use crate::domain::event::{Applied, Failure, Outcome, Verb};
 use crate::domain::report::Report;
 use crate::domain::source::{Problem, Severity, clean};
 use crate::domain::status::{LastResult, Status};
+use crate::domain::text::cut;
+
+/// The longest cell of a table in characters: every row is as wide as the
+/// widest.
+const CELL_CHARS: usize = 300;
 
 /// What stands for an object id that is not known, as in `miactl`.
 const NO_OBJECT_ID: &str = "N/A";
@@ -233,7 +238,7 @@ pub fn table<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
 ) {
-    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| clean(&cell))).collect();
+    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| cut(&cell, CELL_CHARS))).collect();
     let mut widths = heads.map(|head| head.chars().count());
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -15,13 +15,19 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::item::RepoPath;
+use crate::domain::text;
 
+pub use crate::domain::text::clean;
 pub use locate::{Outline, Place, Span};
-pub use show::{clean, nearest, quote};
+pub use show::{nearest, quote};
 
 /// How deep a document may nest. The deepest of the public catalogue has 16
 /// levels.
 pub const MAX_DEPTH: usize = 64;
+
+/// The longest [`Problem::pointer`] in characters: a key may be as long as a
+/// file, and a problem of each of many files is kept.
+const POINTER_CHARS: usize = 512;
 
 /// Whether a finding stops its item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,7 +125,7 @@ impl Problem {
     /// The same, about the value that `pointer` (RFC 6901) names.
     #[must_use]
     pub fn pointer(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = Some(pointer.into());
+        self.pointer = Some(text::cut(&pointer.into(), POINTER_CHARS));
         self
     }
 
@@ -134,7 +140,7 @@ impl Problem {
     /// 80 characters. Nothing is said of nothing.
     #[must_use]
     pub fn found(mut self, found: &str) -> Self {
-        self.found = (!found.is_empty()).then(|| show::cut(found, show::FOUND_CHARS));
+        self.found = (!found.is_empty()).then(|| text::cut(found, show::FOUND_CHARS));
         self
     }
 

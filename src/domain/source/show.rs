@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::domain::item::RepoPath;
 use crate::domain::source::{Excerpt, Position, Problem};
+use crate::domain::text::{clean_char, cut};
 
 /// The longest text of [`Problem::found`] in characters: one line of a
 /// terminal.
@@ -20,38 +21,6 @@ const EXCERPT_BEFORE: usize = 80;
 /// The longest word that [`nearest`] looks at, in characters; its cost is the
 /// product of the lengths, and no name of the marketplace is that long.
 const NEAREST_CHARS: usize = 64;
-
-/// This text, harmless in a terminal and with as many characters: a tab
-/// becomes a space; control characters and those that turn the direction of
-/// the line (Unicode's bidirectional controls) become U+FFFD.
-pub fn clean(text: &str) -> String {
-    text.chars().map(clean_char).collect()
-}
-
-fn clean_char(c: char) -> char {
-    match c {
-        '\t' => ' ',
-        '\u{61c}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' => char::REPLACEMENT_CHARACTER,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
-        c => c,
-    }
-}
-
-/// The first `limit` characters, cleaned; `…` stands for the rest.
-pub(super) fn cut(text: &str, limit: usize) -> String {
-    let mut chars = text.chars();
-    let mut shown: String = chars.by_ref().take(limit).map(clean_char).collect();
-    if chars.next().is_some() {
-        shown.pop();
-        shown.push('…');
-    }
-    shown
-}
 
 /// A word of a file within a sentence: cleaned, cut, between backticks.
 pub fn quote(text: &str) -> String {

@@ -167,7 +167,7 @@ fn reason(error: &Error) -> String {
     let text = [" at line ", " at byte ", " (line "]
         .iter()
         .fold(text, |text, mark| text.split(mark).next().unwrap_or(text));
-    format!("not valid YAML: {}", show::cut(text, 2 * show::FOUND_CHARS))
+    format!("not valid YAML: {}", crate::domain::text::cut(text, 2 * show::FOUND_CHARS))
 }
 
 fn innermost(error: &Error) -> &Error {

@@ -187,7 +187,7 @@ fn explain_reason(
             .expected(plain.expected)
             .found(found)
             .hint(plain.hint),
-        None => Problem::at(path, text, range, show::cut(reason, show::FOUND_CHARS))
+        None => Problem::at(path, text, range, crate::domain::text::cut(reason, show::FOUND_CHARS))
             .found(found)
             .hint("compare with RFC 8259, or let an editor format the file"),
     }
