@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 use url::Url;
 
@@ -70,10 +70,26 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let tools =
         Tools { source: &source, market: &market, progress: &progress, stop: signals.stop(), log };
     let work = passes(config, store, tools, &mut report);
-    let (result, signal) = signals.guard(work).await;
+    let (result, signal) = tokio::select! {
+        ended = signals.guard(work) => ended,
+        Some(server) = servers.join_next() => {
+            progress.end();
+            return Err(gone(server));
+        }
+    };
     progress.end();
     servers.shutdown().await;
     finish(config, &report, result.transpose()?, signal)
+}
+
+/// Why the marketplace in this process is gone, which never ends by itself.
+fn gone(server: Result<Result<(), EmbeddedError>, JoinError>) -> CommandError {
+    let source = match server {
+        Ok(Err(error)) => return error.into(),
+        Ok(Ok(())) => std::io::Error::other("it ended"),
+        Err(error) => std::io::Error::other(error),
+    };
+    CommandError::System { what: "keep the embedded marketplace running", source }
 }
 
 /// Runs passes until nothing is left to try again, and adds them up.

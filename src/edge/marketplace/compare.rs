@@ -5,9 +5,47 @@ use serde_json::Value;
 use crate::domain::canon::{Generation, live_view, wanted_view};
 use crate::domain::delta::delta;
 
+/// Fields that Console 14.0 does not have yet (`marketplace-api.md` §7.1, †).
+const SINCE_14_1: [&str; 7] = [
+    "annotations",
+    "itemTypeDefinitionRef",
+    "labels",
+    "links",
+    "maintainers",
+    "relationships",
+    "tags",
+];
+
 /// JSON pointers of the fields in which `live` is not as `wanted`, pictures
 /// aside: they are compared by their bytes.
+///
+/// A Console that does not say `itemTypeDefinitionRef` is a 14.0, which cannot
+/// hold its sister fields either; what it dropped is no drift.
 pub(super) fn differing(live: &Value, wanted: &Value, generation: Generation) -> Vec<String> {
-    let changes = delta(&live_view(live, generation), &wanted_view(wanted, generation));
-    changes.into_iter().map(|change| change.pointer).collect()
+    let mut seen = live_view(live, generation);
+    let mut stated = wanted_view(wanted, generation);
+    if generation == Generation::New && live.get("itemTypeDefinitionRef").is_none() {
+        for view in [&mut seen, &mut stated].into_iter().filter_map(Value::as_object_mut) {
+            SINCE_14_1.iter().for_each(|field| drop(view.remove(*field)));
+        }
+    }
+    delta(&seen, &stated).into_iter().map(|change| change.pointer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::differing;
+    use crate::domain::canon::Generation;
+
+    #[test]
+    fn what_a_14_0_cannot_hold_is_no_drift() {
+        let wanted = json!({"name": "A", "type": "sidecar", "tags": ["a"]});
+        let of_14_0 = json!({"name": "A", "type": "sidecar"});
+        assert!(differing(&of_14_0, &wanted, Generation::New).is_empty());
+        let of_14_1 = json!({"name": "A", "type": "sidecar",
+            "itemTypeDefinitionRef": {"name": "sidecar", "namespace": "mia-platform"}});
+        assert_eq!(differing(&of_14_1, &wanted, Generation::New), ["/tags"]);
+    }
 }
