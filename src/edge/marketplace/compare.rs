@@ -26,7 +26,9 @@ pub(super) fn differing(live: &Value, wanted: &Value, generation: Generation) ->
     let mut stated = wanted_view(wanted, generation);
     if generation == Generation::New && live.get("itemTypeDefinitionRef").is_none() {
         for view in [&mut seen, &mut stated].into_iter().filter_map(Value::as_object_mut) {
-            SINCE_14_1.iter().for_each(|field| drop(view.remove(*field)));
+            for field in SINCE_14_1 {
+                view.remove(field);
+            }
         }
     }
     delta(&seen, &stated).into_iter().map(|change| change.pointer).collect()
