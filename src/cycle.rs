@@ -21,7 +21,7 @@ use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
 use crate::domain::item::{Digest, Item, ItemImage, ItemKey};
 use crate::domain::ledger::{self, Ledger, Settling};
 use crate::domain::manifest;
-use crate::domain::plan::{self, Limits, Plan, Policy, Scope};
+use crate::domain::plan::{self, Limits, Live, Plan, Policy, Scope};
 use crate::domain::report::Report;
 use crate::domain::seen::Seen;
 use crate::domain::source::Severity;
@@ -138,43 +138,23 @@ pub async fn run(
     *report = Report::of(&snapshot);
     announce(&snapshot, &reading, tell);
 
-    let mut bodies = Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
-    let keys = plan::in_scope(order.scope, &snapshot, ledger);
-    let round = Observing {
-        keys: &keys,
-        snapshot: &snapshot,
-        bodies: &mut bodies,
-        locations,
-        stop: &order.stop,
-    };
-    let live = market.observe(round).await?;
-    for learned in locations.take_fresh() {
-        save_location(store, &learned)?;
-    }
+    let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
+    let live = observe(market, &snapshot, ledger, bodies, locations, store, order).await?;
 
     let plan = plan::plan(&snapshot, ledger, &live, &policy(order));
     let generation = if plan.has_writes() { Some(market.generation().await?) } else { None };
     let limits = limits(order, &snapshot, ledger, store, source, generation)?;
     let mut plan = plan::check(plan, &limits);
-    name_edits(&mut plan, ledger, &mut bodies, locations);
+    name_edits(&mut plan, ledger, bodies, locations);
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
     note_defaults(&plan, generation, standards, tell);
 
-    let mut record = Record {
-        store,
-        ledger,
-        settling: Settling {
-            commit: snapshot.commit.clone(),
-            now: order.now,
-            setting: order.setting,
-        },
-        tried: Vec::new(),
-        unsent: Vec::new(),
-        tell,
-    };
+    let settling = Settling { commit: snapshot.commit, now: order.now, setting: order.setting };
+    let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
     let changes = plan.changes.clone();
-    let sending = Sending { changes, bodies: &mut bodies, locations, tries, stop: &order.stop };
-    let sent = market.send(sending, |sent| record.settle(sent)).await;
+    let sending = Sending { changes, bodies, locations, tries, stop: &order.stop };
+    let sent = market.send(sending, |sent| record.settle_and_save(sent)).await;
+
     let Record { store, tried, unsent, .. } = record;
     let forgotten = forget_deleted(&tried, store, locations);
     count_tries(&tried, tries);
@@ -194,6 +174,25 @@ pub fn load(
 ) -> Result<Snapshot, SourceError> {
     let (snapshot, _) = catalog::load(&mut reading.tree, &reading.changes, standards, seen)?;
     if reading.tree.still_holds()? { Ok(snapshot) } else { Err(SourceError::Changed) }
+}
+
+/// Looks at every key in scope, and keeps what was learned of pictures.
+async fn observe(
+    market: &Marketplace,
+    snapshot: &Snapshot,
+    ledger: &Ledger,
+    bodies: &mut Bodies<'_, SourceTree<'_>>,
+    locations: &mut ImageLocations,
+    store: &mut Store,
+    order: &Order,
+) -> Result<Live, CycleError> {
+    let keys = plan::in_scope(order.scope, snapshot, ledger);
+    let round = Observing { keys: &keys, snapshot, bodies, locations, stop: &order.stop };
+    let live = market.observe(round).await?;
+    for learned in locations.take_fresh() {
+        save_location(store, &learned)?;
+    }
+    Ok(live)
 }
 
 fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Event)) {
@@ -327,7 +326,7 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// Ledger, disk, log: in this order. What the log says is recorded.
-    fn settle(&mut self, sent: Sent) -> Result<(), StoreError> {
+    fn settle_and_save(&mut self, sent: Sent) -> Result<(), StoreError> {
         match sent {
             Sent::Uploaded(location) => save_location(self.store, &location),
             Sent::Unsent(outcomes) => {
