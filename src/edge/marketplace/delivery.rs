@@ -17,6 +17,7 @@ use super::client::Marketplace;
 use super::error::CallError;
 use super::http::Reply;
 use super::images::{self, MAX_LOCATION};
+use super::streak::Streak;
 use super::upload::Upload;
 use super::wire;
 
@@ -218,13 +219,13 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// The error of the network or of the server, if it is one.
-    pub(super) fn error(&self) -> Option<&CallError> {
+    /// Tells the streak how it went.
+    pub(super) fn note(&self, streak: &mut Streak) {
         match self {
             Self::Upload(_, result) | Self::Post { result, .. } | Self::Delete(_, result) => {
-                result.as_ref().err()
+                streak.note_reply(result.as_ref());
             }
-            Self::ReadBack(_, result, _) => result.as_ref().err(),
+            Self::ReadBack(_, result, _) => streak.note(result.as_ref().err()),
         }
     }
 }

@@ -217,7 +217,7 @@ where
             let Some((mut lane, done)) = flying.next().await else {
                 break;
             };
-            self.streak.note(done.error());
+            done.note(&mut self.streak);
             self.absorb(&mut lane, done);
             match self.next(&mut lane) {
                 Some(request) => flying.push(market.perform(lane, request, generation)),

@@ -338,3 +338,31 @@ async fn an_unreadable_source_ends_the_sending() {
     assert!(matches!(result, Err(SendError::Source(_))));
     assert!(told.outcomes().is_empty() && server.seen(POST).is_empty());
 }
+
+#[tokio::test]
+async fn a_server_in_trouble_is_not_sent_everything() {
+    for status in [408, 425, 429, 500, 502] {
+        let server = Scripted::start().await;
+        server.rule(move |seen| {
+            let writes = seen.path.contains("/items");
+            writes.then(|| json_answer(status, &json!({ "message": "out of order" })))
+        });
+        let mut shop = Shop::new();
+        let mut changes = Vec::new();
+        for n in 0..50 {
+            changes.push(update(&shop.item(&format!("u{n:02}"), "NA")));
+            let gone = shop.item(&format!("d{n:02}"), "NA");
+            changes.push(change(Action::Delete, Reason::Removed, &gone));
+        }
+        // Each alone: fifty requests to update, as many to delete.
+        let tries = changes.iter().map(|change| (change.key.clone(), 6)).collect();
+        let mut locations = ImageLocations::default();
+        let market = market(&server);
+        let (told, result) = send_with(&market, &mut shop, changes, &mut locations, &tries).await;
+        result.unwrap();
+        let asked = server.seen("POST /api/tenants").len() + server.seen("DELETE").len();
+        assert!((32..40).contains(&asked), "{status}: {asked}");
+        assert_eq!((told.outcomes().len(), told.unsent()), (100, 100 - asked));
+        assert!(told.trouble("d49").0.contains("out of order"), "{:?}", told.trouble("d49"));
+    }
+}
