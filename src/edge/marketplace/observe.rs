@@ -22,6 +22,9 @@ use super::error::{CallError, ObserveError};
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 
+/// Why a look failed that never began, or was not finished.
+const STOPPED: &str = "not asked: the run was stopped";
+
 /// What a round of looks needs.
 pub struct Observing<'a, 'b, T> {
     /// The keys to look at.
@@ -110,7 +113,7 @@ impl Marketplace {
     /// its look failed, and so does a 404 that the marketplace did not write:
     /// the absence of data is no data about absence. While the server asks to
     /// be left alone no request starts; [`Marketplace::retry_after`] says how
-    /// long. Keys that were not looked at when `stop` was set are missing.
+    /// long. So are the looks that did not happen because `stop` was set.
     ///
     /// # Errors
     /// [`ObserveError::Source`] if a wanted item cannot be read,
@@ -137,7 +140,7 @@ impl Marketplace {
                 }
             }
             let Some(seen) = flying.next().await else {
-                return Ok(live);
+                break;
             };
             if let Seen::Document(_, got) = &seen {
                 streak.note(got.as_ref().err());
@@ -154,6 +157,11 @@ impl Marketplace {
                 },
             }
         }
+        // A key without a look would count as one that is as it should be.
+        for key in round.keys {
+            live.entry(key.clone()).or_insert_with(|| Look::Failed { why: STOPPED.to_owned() });
+        }
+        Ok(live)
     }
 
     /// Why no request may start, if none may.
