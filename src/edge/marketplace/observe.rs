@@ -65,7 +65,7 @@ enum Step {
 
 enum Seen {
     Document(ItemKey, Result<Option<Value>, CallError>),
-    Picture(Sight, Unseen, bool),
+    Picture(Sight, Unseen, Result<bool, CallError>),
 }
 
 /// What is known after a request.
@@ -92,7 +92,11 @@ impl<T: Tree> Observing<'_, '_, T> {
                     .map(Taken::Part)
                     .map_err(ObserveError::Source)
             }
-            Seen::Picture(mut sight, picture, same) => {
+            Seen::Picture(sight, picture, Err(err)) => {
+                let why = format!("{} cannot be compared: {err}", picture.name.slot.field());
+                Ok(Taken::Whole(sight.key, Look::Failed { why }))
+            }
+            Seen::Picture(mut sight, picture, Ok(same)) => {
                 if same {
                     let Unseen { location, name, .. } = picture;
                     self.locations.learn(ImageLocation { name, location });
@@ -142,9 +146,10 @@ impl Marketplace {
             let Some(seen) = flying.next().await else {
                 break;
             };
-            if let Seen::Document(_, got) = &seen {
-                streak.note(got.as_ref().err());
-            }
+            streak.note(match &seen {
+                Seen::Document(_, got) => got.as_ref().err(),
+                Seen::Picture(_, _, got) => got.as_ref().err(),
+            });
             match round.take(seen, generation)? {
                 Taken::Whole(key, look) => drop(live.insert(key, look)),
                 Taken::Part(_) if *round.stop.borrow() => {}
@@ -290,7 +295,7 @@ fn compare<T: Tree>(
 
 /// Whether the marketplace holds the item as it was sent, pictures included;
 /// for reading back what was just sent, when every location is known.
-pub(super) fn agrees(
+pub(super) fn is_as_sent(
     live: &Value,
     item: &Item,
     document: &Value,

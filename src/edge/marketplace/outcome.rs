@@ -15,7 +15,7 @@ use super::dispatch::{Dispatch, Sent};
 use super::error::{CallError, Reach};
 use super::http::Reply;
 use super::images::Uploaded;
-use super::observe::agrees;
+use super::observe::is_as_sent;
 use super::words;
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>
@@ -163,7 +163,7 @@ where
             }
         };
         let confirmed = there.filter(|there| {
-            agrees(there, &parcel.item, &parcel.document, self.locations, self.generation)
+            is_as_sent(there, &parcel.item, &parcel.document, self.locations, self.generation)
         });
         let outcome = match confirmed {
             Some(there) => {
