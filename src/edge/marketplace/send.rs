@@ -15,6 +15,7 @@ use super::client::Marketplace;
 use super::delivery::{Errand, Lane, Parcel, Request, applied, rejected, transient};
 use super::dispatch::{Dispatch, Sending, Sent};
 use super::error::{CallError, SendError};
+use super::outcome::NOT_THE_MARKETPLACE;
 use super::pack::{Weight, pack, startable};
 use super::streak::Streak;
 use super::upload::Upload;
@@ -72,6 +73,7 @@ impl Marketplace {
             streak: Streak::default(),
             held: None,
             behind: BTreeSet::new(),
+            seen_pictures: BTreeSet::new(),
             ending: None,
         };
         writes.sort_by(|a, b| a.key.cmp(&b.key));
@@ -243,6 +245,15 @@ where
                 }
                 return None;
             }
+            Errand::Confirm(change) => {
+                let change = change.take()?;
+                if matches!(gate, Gate::Open) {
+                    return Some(Request::Confirm(change));
+                }
+                let why = NOT_THE_MARKETPLACE.to_owned();
+                self.tell(Sent::Outcomes(vec![transient(change, why, None)]));
+                return None;
+            }
             Errand::Apply(group) => group,
         };
         if !matches!(gate, Gate::Open) {
@@ -255,7 +266,10 @@ where
             return None;
         }
         if !group.begun {
-            group.begin(self.locations);
+            group.begin(self.locations, &self.seen_pictures);
+        }
+        if let Some(check) = group.checks.pop_front() {
+            return Some(Request::Check(check));
         }
         if let Some((key, image, name)) = group.uploads.pop_front() {
             return match self.bodies.image(&image) {

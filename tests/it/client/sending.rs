@@ -323,9 +323,36 @@ async fn deletions_that_fail_are_told_apart() {
     server.once(&at("down"), text_answer(500, ""));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
-    assert!(told.trouble("page").0.contains("HTML"));
+    assert_eq!(told.verb("page"), Verb::Deleted);
     assert_eq!(told.rejection("used"), "in use");
     assert!(told.trouble("down").0.contains("500"));
+}
+
+#[tokio::test]
+async fn a_404_of_a_stranger_deletes_nothing() {
+    for strange in ["", "<html>", "default backend - 404"] {
+        let server = Scripted::start().await;
+        let mut shop = Shop::new();
+        let ids = ["gone", "there", "page", "busy"];
+        let changes = ids
+            .iter()
+            .map(|item_id| change(Action::Delete, Reason::Removed, &shop.item(item_id, "NA")))
+            .collect();
+        let at =
+            |item_id: &str| format!("/api/tenants/acme/marketplace/items/{item_id}/versions/NA");
+        for item_id in ids {
+            server.once(&format!("DELETE {}", at(item_id)), text_answer(404, strange));
+        }
+        server.once(&format!("GET {}", at("there")), json_answer(200, &document("there", "NA")));
+        server.once(&format!("GET {}", at("page")), text_answer(404, strange));
+        server.once(&format!("GET {}", at("busy")), text_answer(502, ""));
+        let (told, result) = send(&market(&server), &mut shop, changes).await;
+        result.unwrap();
+        assert_eq!((told.verb("gone"), told.outcomes().len()), (Verb::Deleted, 4));
+        assert!(told.trouble("there").0.contains("answered 404"));
+        assert!(told.trouble("page").0.contains("not in the words of the marketplace"));
+        assert!(told.trouble("busy").0.contains("502"));
+    }
 }
 
 #[tokio::test]
