@@ -232,6 +232,16 @@ where
         }
     }
 
+    fn confirm(&mut self, change: Change, gate: &Gate) -> Option<Request> {
+        if matches!(gate, Gate::Open) {
+            return Some(Request::Confirm(change));
+        }
+        // It was tried, so it has an outcome.
+        let why = NOT_THE_MARKETPLACE.to_owned();
+        self.tell(Sent::Outcomes(vec![transient(change, why, None)]));
+        None
+    }
+
     /// The next request of an errand; none if it is done or may not go on.
     fn next(&mut self, lane: &mut Lane) -> Option<Request> {
         let gate = self.gate();
@@ -247,12 +257,7 @@ where
             }
             Errand::Confirm(change) => {
                 let change = change.take()?;
-                if matches!(gate, Gate::Open) {
-                    return Some(Request::Confirm(change));
-                }
-                let why = NOT_THE_MARKETPLACE.to_owned();
-                self.tell(Sent::Outcomes(vec![transient(change, why, None)]));
-                return None;
+                return self.confirm(change, &gate);
             }
             Errand::Apply(group) => group,
         };
