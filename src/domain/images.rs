@@ -58,6 +58,11 @@ impl ImageLocations {
         self.insert(location);
     }
 
+    /// Forgets one picture: it is not where it was.
+    pub fn forget_one(&mut self, name: &ImageName) {
+        self.known.remove(name);
+    }
+
     /// Forgets every picture of an item.
     pub fn forget(&mut self, item_id: &ItemId) {
         self.known.retain(|name, _| name.item_id != *item_id);

@@ -151,6 +151,19 @@ fn the_legacy_generation_lacks_fields() {
     check_views(Generation::New, &json!({"releaseStage": "beta"}), &live, true);
 }
 
+#[test]
+fn coming_soon_may_be_null_on_the_legacy_generation() {
+    let legacy = Generation::Legacy;
+    let with = |value: Value| json!({ "comingSoon": value });
+    check_views(legacy, &with(json!(null)), &with(json!(false)), true);
+    check_views(legacy, &with(json!(null)), &with(json!(null)), true);
+    check_views(legacy, &with(json!(null)), &json!({}), true);
+    check_views(legacy, &with(json!(null)), &with(json!(true)), false);
+    check_views(legacy, &with(json!(false)), &with(json!(null)), true);
+    check_views(legacy, &with(json!(true)), &with(json!(null)), false);
+    check_views(legacy, &json!({}), &with(json!(true)), true);
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -100,13 +100,7 @@ fn a_picture_that_does_not_go_holds_its_item_alone() {
 
 #[test]
 fn a_picture_that_cannot_be_read_counts_as_different() {
-    for kind in [
-        FaultKind::status(404),
-        FaultKind::status(500),
-        FaultKind::CutBefore,
-        FaultKind::EndlessBody,
-        FaultKind::EmptyBody,
-    ] {
+    for kind in [FaultKind::status(404), FaultKind::EndlessBody, FaultKind::EmptyBody] {
         let bench = Bench::new();
         pictured(&bench);
         bench.apply(&[]).exits(0);
@@ -120,6 +114,23 @@ fn a_picture_that_cannot_be_read_counts_as_different() {
         );
         bench.handle().clear_faults();
         bench.apply(&["--drift=report"]).exits(0).prints("3 unchanged");
+    }
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_now_overwrites_nothing() {
+    for kind in [FaultKind::status(500), FaultKind::CutBefore] {
+        let bench = Bench::new();
+        pictured(&bench);
+        bench.apply(&[]).exits(0);
+        bench.forget();
+        bench.handle().fail(Fault::always(Route::Download, kind.clone()));
+        let run = bench.apply(ONCE).exits(1);
+        assert_eq!(run.said("Adopted"), names(&["beta", "gamma"]), "{kind:?}");
+        assert_eq!((run.said("Held"), bench.writes().len()), (names(&["alpha"]), 0), "{kind:?}");
+        bench.handle().clear_faults();
+        let run = bench.apply(&[]).exits(0);
+        assert_eq!(run.said("Adopted"), names(&["alpha"]), "{kind:?}");
     }
 }
 

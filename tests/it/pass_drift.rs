@@ -165,3 +165,18 @@ fn what_follows_an_edit_of_a_drifted_item_is_the_edit() {
     assert_eq!(run.said("Updated"), ["alpha NA"]);
     assert_eq!(bench.stored("alpha", "NA").unwrap()["name"], "My sidecar");
 }
+
+#[test]
+fn an_item_that_vanished_with_its_picture_comes_back_with_one() {
+    let switches = Switches { delete_files: DeleteFiles::On, ..Switches::default() };
+    let bench = Bench::switched("14.1", switches);
+    catalogue(&bench);
+    bench.apply(&[]).exits(0);
+    let before = bench.stored("alpha", "NA").unwrap()["imageUrl"].clone();
+    bench.handle().remove(COMPANY, &key("alpha", "NA")).unwrap();
+    let run = bench.apply(&["--drift=correct"]).exits(0);
+    assert_eq!(run.said("Created"), ["alpha NA"]);
+    let after = bench.stored("alpha", "NA").unwrap()["imageUrl"].clone();
+    assert!(after.is_string() && after != before, "{after}");
+    bench.apply(&["--drift=report"]).exits(0).prints("3 unchanged");
+}

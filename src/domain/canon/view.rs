@@ -10,9 +10,9 @@ use crate::domain::item::{NA, PLATFORM};
 /// (`marketplace-api.md` §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
-    /// `/api/software-catalog`
+    /// `/api/tenants/{t}/marketplace/…`
     New,
-    /// `/api/backend`
+    /// `/api/backend/marketplace/tenants/{t}/…`
     Legacy,
 }
 
@@ -83,6 +83,9 @@ fn view(document: &Value, generation: Generation, live: bool) -> Value {
     category(document, &mut view);
     version(&mut view);
     release_date(&mut view);
+    if generation == Generation::Legacy {
+        coming_soon(&mut view, live);
+    }
     // All absent may come back as all false, and the other way round (§8.2).
     let stated = document.get("visibility").filter(|visibility| !visibility.is_null());
     if live || stated.is_some() {
@@ -124,6 +127,16 @@ fn release_date(view: &mut Map<String, Value>) {
     };
     if let Ok(instant) = text.parse::<Timestamp>() {
         *text = instant.to_string();
+    }
+}
+
+/// It may be written as `null` and read as `false` (`marketplace-api.md` §7.2,
+/// §8.2), and absent it is neither.
+fn coming_soon(view: &mut Map<String, Value>, live: bool) {
+    let field = "comingSoon";
+    let is_null = view.get(field).map_or(live, Value::is_null);
+    if is_null {
+        view.insert(field.to_owned(), Value::Bool(false));
     }
 }
 

@@ -17,6 +17,7 @@ use super::client::Marketplace;
 use super::error::CallError;
 use super::http::Reply;
 use super::images::{self, MAX_LOCATION};
+use super::streak::Streak;
 use super::upload::Upload;
 use super::wire;
 
@@ -67,6 +68,12 @@ impl Parcel {
         sent.to_string().into_bytes()
     }
 
+    /// Whether the item is not in the marketplace, which may have removed its
+    /// pictures with it (`marketplace-api.md` §5).
+    fn is_absent(&self) -> bool {
+        matches!(self.change.reason, Reason::New | Reason::Missing)
+    }
+
     /// Whether a lost answer is worth a look: the item was seen absent in this
     /// pass, so if it is there, this pass made it.
     fn can_be_read_back(&self) -> bool {
@@ -85,17 +92,28 @@ pub(super) struct Doubt {
     pub(super) retry_after: Option<Duration>,
 }
 
+/// A picture that is remembered, and may be gone.
+pub(super) struct Check {
+    pub(super) key: ItemKey,
+    pub(super) image: ItemImage,
+    pub(super) name: ImageName,
+    pub(super) location: String,
+}
+
 /// What one request after the other is made for.
 pub(super) enum Errand {
     Apply(Group),
     /// The change, until its request is made.
     Delete(Option<Change>),
+    /// A deletion whose 404 is not the marketplace's, until it is looked at.
+    Confirm(Option<Change>),
 }
 
 /// Items that go in one request, as long as the server takes them so.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) begun: bool,
+    pub(super) checks: VecDeque<Check>,
     pub(super) uploads: VecDeque<(ItemKey, ItemImage, ImageName)>,
     /// What is to be posted; the last is the next.
     pub(super) pieces: Vec<Vec<Parcel>>,
@@ -131,20 +149,35 @@ impl Lane {
                 group.pieces.into_iter().flatten().map(|parcel| parcel.change).collect()
             }
             Errand::Delete(change) => change.into_iter().collect(),
+            // Its request was made.
+            Errand::Confirm(_) => Vec::new(),
         }
     }
 }
 
 impl Group {
-    /// Lists the pictures that the marketplace lacks, each once.
-    pub(super) fn begin(&mut self, locations: &ImageLocations) {
+    /// Lists the pictures that the marketplace lacks, and those that it may
+    /// lack since its item is gone; each once, and none that is in `seen`.
+    pub(super) fn begin(&mut self, locations: &ImageLocations, seen: &BTreeSet<ImageName>) {
         self.begun = true;
-        let mut listed = BTreeSet::new();
+        let (mut listed, mut checked) = (BTreeSet::new(), BTreeSet::new());
         for parcel in self.pieces.iter().flatten() {
             for image in &parcel.item.images {
                 let name = images::name(&parcel.item, image);
-                if locations.get(&name).is_none() && listed.insert(name.clone()) {
-                    self.uploads.push_back((parcel.item.key.clone(), image.clone(), name));
+                let (key, image) = (parcel.item.key.clone(), image.clone());
+                match locations.get(&name) {
+                    None if listed.insert(name.clone()) => {
+                        self.uploads.push_back((key, image, name));
+                    }
+                    Some(location)
+                        if parcel.is_absent()
+                            && !seen.contains(&name)
+                            && checked.insert(name.clone()) =>
+                    {
+                        let location = location.to_owned();
+                        self.checks.push_back(Check { key, image, name, location });
+                    }
+                    None | Some(_) => {}
                 }
             }
         }
@@ -164,6 +197,7 @@ impl Group {
         let needed: BTreeSet<ImageName> =
             self.pieces.iter().flatten().flat_map(Parcel::names).collect();
         self.uploads.retain(|(_, _, name)| needed.contains(name));
+        self.checks.retain(|check| needed.contains(&check.name));
         out
     }
 
@@ -207,6 +241,8 @@ pub(super) enum Request {
     Post { parcels: Vec<Parcel>, body: bytes::Bytes },
     ReadBack(Doubt),
     Delete(Change),
+    Confirm(Change),
+    Check(Check),
 }
 
 /// What came of it.
@@ -215,16 +251,21 @@ pub(super) enum Done {
     Post { parcels: Vec<Parcel>, length: usize, result: Result<Reply, CallError> },
     ReadBack(Doubt, Result<Option<Value>, CallError>, Duration),
     Delete(Change, Result<Reply, CallError>),
+    Confirm(Change, Result<Option<Value>, CallError>, Duration),
+    Check(Check, Result<bool, CallError>),
 }
 
 impl Done {
-    /// The error of the network or of the server, if it is one.
-    pub(super) fn error(&self) -> Option<&CallError> {
+    /// Tells the streak how it went.
+    pub(super) fn note(&self, streak: &mut Streak) {
         match self {
             Self::Upload(_, result) | Self::Post { result, .. } | Self::Delete(_, result) => {
-                result.as_ref().err()
+                streak.note_reply(result.as_ref());
             }
-            Self::ReadBack(_, result, _) => result.as_ref().err(),
+            Self::ReadBack(_, result, _) | Self::Confirm(_, result, _) => {
+                streak.note(result.as_ref().err());
+            }
+            Self::Check(_, result) => streak.note(result.as_ref().err()),
         }
     }
 }
@@ -254,6 +295,15 @@ impl Marketplace {
             Request::Delete(change) => {
                 let result = self.delete(&change.key, generation).await;
                 Done::Delete(change, result)
+            }
+            Request::Confirm(change) => {
+                let begun = Instant::now();
+                let result = self.document(&change.key, generation).await;
+                Done::Confirm(change, result, begun.elapsed())
+            }
+            Request::Check(check) => {
+                let result = self.has_image(&check.location, check.name.digest).await;
+                Done::Check(check, result)
             }
         };
         (lane, done)

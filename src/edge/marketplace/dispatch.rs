@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::event::{Change, Outcome};
-use crate::domain::images::{ImageLocation, ImageLocations};
+use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
 use crate::domain::item::{ItemId, ItemKey};
 use crate::domain::tree::Tree;
 
@@ -58,5 +58,8 @@ pub(super) struct Dispatch<'a, 'b, T: Tree, S, E> {
     /// Items of which a version failed and may go next time: the versions
     /// above it wait for it.
     pub(super) behind: BTreeSet<ItemId>,
+    /// Pictures that this sending saw or uploaded: they are where they are
+    /// remembered.
+    pub(super) seen_pictures: BTreeSet<ImageName>,
     pub(super) ending: Option<SendError<T::Error, E>>,
 }

@@ -78,6 +78,12 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
+    /// Whether the server says: not now. 408 and 425 as much as 429 and every
+    /// 5xx (RFC 9110 §15.6, RFC 8470 §5.2, RFC 6585 §4).
+    pub(super) fn is_trouble(&self) -> bool {
+        matches!(self.status, 408 | 425 | 429 | 500..=599)
+    }
+
     /// What the error body says.
     pub(super) fn words(&self) -> String {
         words::of_body(&self.body)
@@ -200,10 +206,11 @@ impl Http {
         if status >= 300 {
             mask(&mut body, authorization, out);
         }
-        if let (429 | 503, Some(time)) = (status, retry_after) {
+        let reply = Reply { status, retry_after, body, cut, took };
+        if let Some(time) = retry_after.filter(|_| reply.is_trouble()) {
             self.pause_for(time);
         }
-        Ok(Reply { status, retry_after, body, cut, took })
+        Ok(reply)
     }
 
     async fn converse(

@@ -57,14 +57,24 @@ impl Marketplace {
         }
     }
 
-    /// Whether a picture of the marketplace has these bytes. Whatever keeps us
-    /// from seeing it counts as no: then it is uploaded again.
+    /// Whether a picture of the marketplace has these bytes. "If that fails it
+    /// counts as different" (`practice.md` §4) is read as: if it fails for
+    /// good. What is gone, refused, redirected, too large, no path of this
+    /// server or other bytes is different, and is uploaded again.
+    ///
+    /// # Errors
+    /// [`CallError::Unavailable`] when it could not be fetched for a moment:
+    /// nothing is known then, and nothing is overwritten for that.
     ///
     /// Only a path on the configured server is fetched, so that nobody who
     /// edits an item can make this program call other servers.
-    pub(super) async fn has_image(&self, location: &str, digest: Digest) -> bool {
+    pub(super) async fn has_image(
+        &self,
+        location: &str,
+        digest: Digest,
+    ) -> Result<bool, CallError> {
         let Some(url) = self.image_url(location) else {
-            return false;
+            return Ok(false);
         };
         let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
         let out = Outgoing {
@@ -76,8 +86,10 @@ impl Marketplace {
             limit,
         };
         match self.exchange(&out).await {
-            Ok(reply) => reply.status == 200 && !reply.cut && Digest::of(&reply.body) == digest,
-            Err(_) => false,
+            Ok(reply) if reply.is_trouble() => Err(self.failure(&reply, "read images")),
+            Ok(reply) => Ok(reply.status == 200 && !reply.cut && Digest::of(&reply.body) == digest),
+            Err(err) if err.is_transient() => Err(err),
+            Err(_) => Ok(false),
         }
     }
 

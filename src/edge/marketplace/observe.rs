@@ -22,6 +22,9 @@ use super::error::{CallError, ObserveError};
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 
+/// Why a look failed that never began, or was not finished.
+const STOPPED: &str = "not asked: the run was stopped";
+
 /// What a round of looks needs.
 pub struct Observing<'a, 'b, T> {
     /// The keys to look at.
@@ -62,7 +65,7 @@ enum Step {
 
 enum Seen {
     Document(ItemKey, Result<Option<Value>, CallError>),
-    Picture(Sight, Unseen, bool),
+    Picture(Sight, Unseen, Result<bool, CallError>),
 }
 
 /// What is known after a request.
@@ -89,7 +92,11 @@ impl<T: Tree> Observing<'_, '_, T> {
                     .map(Taken::Part)
                     .map_err(ObserveError::Source)
             }
-            Seen::Picture(mut sight, picture, same) => {
+            Seen::Picture(sight, picture, Err(err)) => {
+                let why = format!("{} cannot be compared: {err}", picture.name.slot.field());
+                Ok(Taken::Whole(sight.key, Look::Failed { why }))
+            }
+            Seen::Picture(mut sight, picture, Ok(same)) => {
                 if same {
                     let Unseen { location, name, .. } = picture;
                     self.locations.learn(ImageLocation { name, location });
@@ -110,7 +117,7 @@ impl Marketplace {
     /// its look failed, and so does a 404 that the marketplace did not write:
     /// the absence of data is no data about absence. While the server asks to
     /// be left alone no request starts; [`Marketplace::retry_after`] says how
-    /// long. Keys that were not looked at when `stop` was set are missing.
+    /// long. So are the looks that did not happen because `stop` was set.
     ///
     /// # Errors
     /// [`ObserveError::Source`] if a wanted item cannot be read,
@@ -137,11 +144,12 @@ impl Marketplace {
                 }
             }
             let Some(seen) = flying.next().await else {
-                return Ok(live);
+                break;
             };
-            if let Seen::Document(_, got) = &seen {
-                streak.note(got.as_ref().err());
-            }
+            streak.note(match &seen {
+                Seen::Document(_, got) => got.as_ref().err(),
+                Seen::Picture(_, _, got) => got.as_ref().err(),
+            });
             match round.take(seen, generation)? {
                 Taken::Whole(key, look) => drop(live.insert(key, look)),
                 Taken::Part(_) if *round.stop.borrow() => {}
@@ -154,6 +162,11 @@ impl Marketplace {
                 },
             }
         }
+        // A key without a look would count as one that is as it should be.
+        for key in round.keys {
+            live.entry(key.clone()).or_insert_with(|| Look::Failed { why: STOPPED.to_owned() });
+        }
+        Ok(live)
     }
 
     /// Why no request may start, if none may.
@@ -282,7 +295,7 @@ fn compare<T: Tree>(
 
 /// Whether the marketplace holds the item as it was sent, pictures included;
 /// for reading back what was just sent, when every location is known.
-pub(super) fn agrees(
+pub(super) fn is_as_sent(
     live: &Value,
     item: &Item,
     document: &Value,

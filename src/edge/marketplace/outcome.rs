@@ -10,13 +10,19 @@ use crate::domain::item::ItemKey;
 use crate::domain::tree::Tree;
 
 use super::answer::{self, Verdict};
-use super::delivery::{Done, Doubt, Errand, Group, Lane, Parcel, applied, rejected, transient};
+use super::delivery::{
+    Check, Done, Doubt, Errand, Group, Lane, Parcel, applied, rejected, transient,
+};
 use super::dispatch::{Dispatch, Sent};
 use super::error::{CallError, Reach};
 use super::http::Reply;
 use super::images::Uploaded;
-use super::observe::agrees;
+use super::observe::is_as_sent;
 use super::words;
+
+/// Why an item is not deleted that was answered 404 and is there.
+pub(super) const NOT_THE_MARKETPLACE: &str =
+    "the deletion was answered 404, but not in the words of the marketplace";
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>
 where
@@ -30,15 +36,25 @@ where
             (Errand::Apply(group), Done::Upload(name, result)) => {
                 self.uploaded(group, name, result);
             }
+            (Errand::Apply(group), Done::Check(check, result)) => {
+                self.checked(group, check, result);
+            }
             (Errand::Apply(group), Done::Post { parcels, length, result }) => {
                 self.posted(group, parcels, length, result);
             }
             (Errand::Apply(group), Done::ReadBack(doubt, result, took)) => {
                 self.read_back(group, doubt, result, took);
             }
-            (Errand::Delete(_), Done::Delete(change, result)) => self.deleted(change, result),
+            (Errand::Delete(_), Done::Delete(change, result)) => {
+                if let Some(doubtful) = self.deleted(change, result) {
+                    lane.errand = Errand::Confirm(Some(doubtful));
+                }
+            }
+            (Errand::Confirm(_), Done::Confirm(change, result, took)) => {
+                self.confirmed(change, result, took);
+            }
             // An errand makes only its own requests.
-            (Errand::Apply(_), Done::Delete(..)) | (Errand::Delete(_), _) => {}
+            (Errand::Apply(_) | Errand::Delete(_) | Errand::Confirm(_), _) => {}
         }
     }
 
@@ -47,6 +63,7 @@ where
         match result.and_then(|reply| self.market.uploaded(&reply)) {
             Ok(Uploaded::At(location)) => {
                 let location = ImageLocation { name, location };
+                self.seen_pictures.insert(location.name.clone());
                 self.locations.insert(location.clone());
                 self.tell(Sent::Uploaded(location));
             }
@@ -58,13 +75,46 @@ where
                 self.tell(Sent::Outcomes(outcomes));
             }
             Err(CallError::Unavailable { why, retry_after, .. }) => {
-                let why = format!("{} could not be uploaded: {why}", name.slot.field());
-                let outcome = |parcel: Parcel| transient(parcel.change, why.clone(), retry_after);
-                let outcomes = group.without(&name).into_iter().map(outcome).collect();
-                self.tell(Sent::Outcomes(outcomes));
+                self.keep_back(group, &name, &format!("could not be uploaded: {why}"), retry_after);
             }
             Err(err) => self.end(err),
         }
+    }
+
+    /// A location that is dead is forgotten here, and in the store when the
+    /// next upload replaces it: until then it is only checked again.
+    fn checked(&mut self, group: &mut Group, check: Check, result: Result<bool, CallError>) {
+        let Check { key, image, name, .. } = check;
+        match result {
+            Ok(true) => drop(self.seen_pictures.insert(name)),
+            Ok(false) => {
+                self.locations.forget_one(&name);
+                group.uploads.push_back((key, image, name));
+            }
+            Err(CallError::Unavailable { why, retry_after, .. }) => {
+                self.keep_back(
+                    group,
+                    &name,
+                    &format!("could not be read back: {why}"),
+                    retry_after,
+                );
+            }
+            Err(err) => self.end(err),
+        }
+    }
+
+    /// Leaves the items that show a picture for the next pass.
+    fn keep_back(
+        &mut self,
+        group: &mut Group,
+        name: &ImageName,
+        why: &str,
+        retry_after: Option<Duration>,
+    ) {
+        let why = format!("{} {why}", name.slot.field());
+        let outcome = |parcel: Parcel| transient(parcel.change, why.clone(), retry_after);
+        let outcomes = group.without(name).into_iter().map(outcome).collect();
+        self.tell(Sent::Outcomes(outcomes));
     }
 
     fn posted(
@@ -163,7 +213,7 @@ where
             }
         };
         let confirmed = there.filter(|there| {
-            agrees(there, &parcel.item, &parcel.document, self.locations, self.generation)
+            is_as_sent(there, &parcel.item, &parcel.document, self.locations, self.generation)
         });
         let outcome = match confirmed {
             Some(there) => {
@@ -179,32 +229,55 @@ where
         self.tell(Sent::Outcomes(vec![outcome]));
     }
 
-    fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) {
+    /// Returns the change if the answer leaves open whether the item is gone:
+    /// a proxy that lost the marketplace answers 404 too.
+    fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) -> Option<Change> {
         let reply = match result {
             Ok(reply) => reply,
-            Err(CallError::Unavailable { why, retry_after, .. }) => {
-                return self.tell(Sent::Outcomes(vec![transient(change, why, retry_after)]));
+            Err(err) => {
+                self.fail_or_end(change, err);
+                return None;
             }
-            Err(err) => return self.end(err),
         };
         let outcome = match reply.status {
             200..=299 => applied(change, Verb::Deleted, None, reply.took),
-            404 if reply.body.is_empty() || words::is_json_object(&reply.body) => {
+            404 if words::is_json_object(&reply.body) => {
                 applied(change, Verb::Deleted, None, reply.took)
             }
-            404 => transient(
-                change,
-                format!("not found, but not in the words of the marketplace: {}", reply.words()),
-                None,
-            ),
+            404 => return Some(change),
             400 | 409 | 412 | 422 | 423 => rejected(change, reply.refusal(), None),
-            _ => match self.market.failure(&reply, "delete items") {
-                CallError::Unavailable { why, retry_after, .. } => {
-                    transient(change, why, retry_after)
-                }
-                err => return self.end(err),
-            },
+            _ => {
+                let err = self.market.failure(&reply, "delete items");
+                self.fail_or_end(change, err);
+                return None;
+            }
         };
         self.tell(Sent::Outcomes(vec![outcome]));
+        None
+    }
+
+    /// What a look says of a deletion that was answered 404 by nobody knows
+    /// whom.
+    fn confirmed(
+        &mut self,
+        change: Change,
+        result: Result<Option<Value>, CallError>,
+        took: Duration,
+    ) {
+        let outcome = match result {
+            Ok(None) => applied(change, Verb::Deleted, None, took),
+            Ok(Some(_)) => transient(change, NOT_THE_MARKETPLACE.to_owned(), None),
+            Err(err) => return self.fail_or_end(change, err),
+        };
+        self.tell(Sent::Outcomes(vec![outcome]));
+    }
+
+    fn fail_or_end(&mut self, change: Change, err: CallError) {
+        match err {
+            CallError::Unavailable { why, retry_after, .. } => {
+                self.tell(Sent::Outcomes(vec![transient(change, why, retry_after)]));
+            }
+            err => self.end(err),
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::client::Marketplace;
 use super::delivery::{Errand, Lane, Parcel, Request, applied, rejected, transient};
 use super::dispatch::{Dispatch, Sending, Sent};
 use super::error::{CallError, SendError};
+use super::outcome::NOT_THE_MARKETPLACE;
 use super::pack::{Weight, pack, startable};
 use super::streak::Streak;
 use super::upload::Upload;
@@ -72,6 +73,7 @@ impl Marketplace {
             streak: Streak::default(),
             held: None,
             behind: BTreeSet::new(),
+            seen_pictures: BTreeSet::new(),
             ending: None,
         };
         writes.sort_by(|a, b| a.key.cmp(&b.key));
@@ -217,7 +219,7 @@ where
             let Some((mut lane, done)) = flying.next().await else {
                 break;
             };
-            self.streak.note(done.error());
+            done.note(&mut self.streak);
             self.absorb(&mut lane, done);
             match self.next(&mut lane) {
                 Some(request) => flying.push(market.perform(lane, request, generation)),
@@ -228,6 +230,16 @@ where
             let rest = waiting.into_iter().flat_map(Lane::unsent).collect();
             self.unsent(&why, rest);
         }
+    }
+
+    fn confirm(&mut self, change: Change, gate: &Gate) -> Option<Request> {
+        if matches!(gate, Gate::Open) {
+            return Some(Request::Confirm(change));
+        }
+        // It was tried, so it has an outcome.
+        let why = NOT_THE_MARKETPLACE.to_owned();
+        self.tell(Sent::Outcomes(vec![transient(change, why, None)]));
+        None
     }
 
     /// The next request of an errand; none if it is done or may not go on.
@@ -243,6 +255,10 @@ where
                 }
                 return None;
             }
+            Errand::Confirm(change) => {
+                let change = change.take()?;
+                return self.confirm(change, &gate);
+            }
             Errand::Apply(group) => group,
         };
         if !matches!(gate, Gate::Open) {
@@ -255,7 +271,10 @@ where
             return None;
         }
         if !group.begun {
-            group.begin(self.locations);
+            group.begin(self.locations, &self.seen_pictures);
+        }
+        if let Some(check) = group.checks.pop_front() {
+            return Some(Request::Check(check));
         }
         if let Some((key, image, name)) = group.uploads.pop_front() {
             return match self.bodies.image(&image) {

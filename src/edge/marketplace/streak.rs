@@ -1,6 +1,7 @@
 //! When a pass stops asking a server that does not answer.
 
 use super::error::{CallError, Reach};
+use super::http::Reply;
 
 /// Failures in a row. A server that is down must not be asked for every item
 /// of a catalogue, each time until the time-out.
@@ -23,6 +24,19 @@ impl Streak {
                 self.why.clone_from(why);
             }
             Some(CallError::Auth { .. } | CallError::Refused { .. }) => {}
+        }
+    }
+
+    /// Notes an answer that nobody has judged yet: "not now" is a failure,
+    /// every other is a sign of life.
+    pub(super) fn note_reply(&mut self, result: Result<&Reply, &CallError>) {
+        match result {
+            Ok(reply) if reply.is_trouble() => {
+                self.weight += 1;
+                self.why = format!("{}: {}", reply.status, reply.words());
+            }
+            Ok(_) => self.note(None),
+            Err(err) => self.note(Some(err)),
         }
     }
 

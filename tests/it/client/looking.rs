@@ -150,6 +150,53 @@ async fn a_server_that_asks_to_wait_gets_no_further_request() {
 }
 
 #[tokio::test]
+async fn retry_after_pauses_whatever_the_trouble_is() {
+    for (status, pauses) in
+        [(408, true), (425, true), (429, true), (500, true), (502, true), (504, true), (404, false)]
+    {
+        let server = Scripted::start().await;
+        let market = market(&server);
+        let mut shop = Shop::new();
+        shop.item("a", "NA");
+        let answer = json_answer(status, &json!({ "message": "later" })).with("retry-after", "60");
+        server.once(&at("a"), answer);
+        observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
+        assert_eq!(market.retry_after().is_some(), pauses, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_round_says_what_it_did_not_look_at() {
+    let server = Scripted::start().await;
+    let mut shop = Shop::new();
+    for n in 0..20 {
+        shop.item(&format!("i{n:02}"), "NA");
+    }
+    let (stopper, halt) = watch::channel(false);
+    server.rule(move |seen| {
+        if seen.path.contains("/versions/") {
+            stopper.send_replace(true);
+        }
+        None
+    });
+    let keys: BTreeSet<_> = shop.snapshot.items.keys().cloned().collect();
+    let (mut bodies, snapshot) = shop.bodies();
+    let mut locations = ImageLocations::default();
+    let round = Observing {
+        keys: &keys,
+        snapshot,
+        bodies: &mut bodies,
+        locations: &mut locations,
+        stop: &halt,
+    };
+    let live = market(&server).observe(round).await.unwrap();
+    let unasked = Look::Failed { why: "not asked: the run was stopped".to_owned() };
+    let (asked, rest): (Vec<_>, Vec<_>) = live.values().partition(|look| **look != unasked);
+    assert!(asked.iter().all(|look| **look == Look::Absent), "{asked:?}");
+    assert!((1..=4).contains(&asked.len()) && asked.len() + rest.len() == 20, "{live:?}");
+}
+
+#[tokio::test]
 async fn a_dead_server_is_not_asked_for_every_item() {
     let server = Scripted::start().await;
     let market = market(&server);

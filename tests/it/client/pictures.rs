@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use marketsync::domain::event::{Action, Reason};
 use marketsync::domain::images::{ImageLocation, ImageLocations, ImageName};
 use marketsync::domain::item::{ImageSlot, Item};
 use marketsync::domain::plan::Look;
@@ -8,8 +9,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::{market, observe, send, send_with};
-use crate::support::scripted::{Answer, Scripted, json_answer, text_answer};
-use crate::support::shop::{Shop, create, document};
+use crate::support::scripted::{Answer, Scripted, Seen, json_answer, text_answer};
+use crate::support::shop::{Shop, change, create, document};
 
 const NEW: &str = "POST /api/tenants/acme/marketplace/files";
 const OLD: &str = "POST /api/backend/marketplace/tenants/acme/files";
@@ -79,11 +80,71 @@ async fn a_picture_goes_up_once_and_as_the_vendors_client_sends_it() {
     for row in rows["resources"].as_array().unwrap() {
         assert_eq!((row["imageUrl"].as_str(), row.get("image")), (Some(location.as_str()), None));
     }
-    // What is known is not sent again.
+    // What is known and still there is not sent again, and looked at once.
+    let files = |seen: &Seen| {
+        seen.path.starts_with("/v2/").then(|| Answer::Whole {
+            status: 200,
+            headers: Vec::new(),
+            body: b"\x89PNG!".to_vec(),
+        })
+    };
+    server.rule(files);
     let (told, _) =
         send_with(&market, &mut shop, changes.to_vec(), &mut locations, &BTreeMap::new()).await;
     assert_eq!((server.seen(NEW).len(), told.sent.len()), (1, 1));
     assert!(locations.take_fresh().is_empty());
+    assert_eq!(server.seen("GET /v2/").len(), 1);
+}
+
+#[tokio::test]
+async fn a_picture_that_went_with_its_item_goes_up_again() {
+    let gone = json_answer(404, &json!({ "message": "gone" }));
+    for (reason, answer, uploads) in [
+        (Reason::Missing, gone.clone(), 1),
+        (Reason::Missing, text_answer(200, "other"), 1),
+        (Reason::Missing, text_answer(200, "same"), 0),
+        (Reason::New, gone.clone(), 1),
+        (Reason::Edited, gone, 0),
+    ] {
+        let server = Scripted::start().await;
+        let mut shop = Shop::new();
+        let items = ["1.0.0", "2.0.0"].map(|version| pictured(&mut shop, "a", version, b"same"));
+        let known = "/v2/files/download/live.png".to_owned();
+        let mut locations = ImageLocations::from_iter([ImageLocation {
+            name: name(&items[0]),
+            location: known.clone(),
+        }]);
+        server.once(DOWNLOAD, answer);
+        let changes = items.iter().map(|item| change(Action::Create, reason, item)).collect();
+        let (told, result) =
+            send_with(&market(&server), &mut shop, changes, &mut locations, &BTreeMap::new()).await;
+        result.unwrap();
+        assert!(told.outcomes().iter().all(|outcome| outcome.result.is_ok()));
+        assert_eq!(server.seen(NEW).len(), uploads, "{reason}");
+        assert_eq!(server.seen(DOWNLOAD).len(), usize::from(reason != Reason::Edited));
+        let now = locations.get(&name(&items[0])).unwrap();
+        assert_eq!(now == known, uploads == 0);
+        let row = &server.seen(POST)[0].json()["resources"][0];
+        assert_eq!(row["imageUrl"], now);
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_seen_for_a_moment_keeps_back_its_item() {
+    let server = Scripted::start().await;
+    let mut shop = Shop::new();
+    let item = pictured(&mut shop, "a", "NA", b"same");
+    let location = "/v2/files/download/live.png".to_owned();
+    let mut locations = ImageLocations::from_iter([ImageLocation { name: name(&item), location }]);
+    server.once(DOWNLOAD, text_answer(502, ""));
+    let changes =
+        vec![change(Action::Create, Reason::Missing, &item), create(&shop.item("plain", "NA"))];
+    let (told, result) =
+        send_with(&market(&server), &mut shop, changes, &mut locations, &BTreeMap::new()).await;
+    result.unwrap();
+    assert!(told.trouble("a").0.contains("image could not be read back"));
+    assert_eq!(server.seen(POST)[0].items(), ["plain NA"]);
+    assert!(server.seen(NEW).is_empty() && locations.get(&name(&item)).is_some());
 }
 
 #[tokio::test]
@@ -187,7 +248,6 @@ async fn a_live_picture_is_compared_by_its_bytes_once() {
         text_answer(200, "other"),
         json_answer(404, &json!({ "message": "gone" })),
         text_answer(302, "").with("location", "http://127.0.0.1:1/"),
-        Answer::Cut,
         text_answer(200, &"x".repeat(3 << 20)),
     ] {
         assert_eq!(compared(&file, other.clone(), 1).await, (false, 1), "{other:?}");
@@ -196,4 +256,29 @@ async fn a_live_picture_is_compared_by_its_bytes_once() {
         assert_eq!(compared(&json!(elsewhere), same.clone(), 1).await, (false, 0), "{elsewhere}");
     }
     assert_eq!(compared(&json!(null), same, 1).await, (false, 0));
+}
+
+#[tokio::test]
+async fn a_live_picture_that_cannot_be_fetched_now_is_no_difference() {
+    for answer in [
+        Answer::Cut,
+        text_answer(408, ""),
+        text_answer(425, ""),
+        text_answer(429, ""),
+        text_answer(500, "<html>"),
+        text_answer(503, ""),
+    ] {
+        let server = Scripted::start().await;
+        let mut shop = Shop::new();
+        let item = pictured(&mut shop, "a", "NA", b"same");
+        let mut there = document("a", "NA");
+        there["imageUrl"] = json!("/v2/files/download/live.png");
+        server.rule(move |seen| seen.path.contains("/versions/").then(|| json_answer(200, &there)));
+        server.once(DOWNLOAD, answer.clone());
+        let mut locations = ImageLocations::default();
+        let live = observe(&market(&server), &mut shop, &mut locations).await.unwrap();
+        let Look::Failed { why } = &live[&item.key] else { panic!("{answer:?}: {live:?}") };
+        assert!(why.starts_with("image cannot be compared: "), "{why}");
+        assert!(locations.get(&name(&item)).is_none());
+    }
 }

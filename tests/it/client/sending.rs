@@ -323,9 +323,36 @@ async fn deletions_that_fail_are_told_apart() {
     server.once(&at("down"), text_answer(500, ""));
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     result.unwrap();
-    assert!(told.trouble("page").0.contains("HTML"));
+    assert_eq!(told.verb("page"), Verb::Deleted);
     assert_eq!(told.rejection("used"), "in use");
     assert!(told.trouble("down").0.contains("500"));
+}
+
+#[tokio::test]
+async fn a_404_of_a_stranger_deletes_nothing() {
+    for strange in ["", "<html>", "default backend - 404"] {
+        let server = Scripted::start().await;
+        let mut shop = Shop::new();
+        let ids = ["gone", "there", "page", "busy"];
+        let changes = ids
+            .iter()
+            .map(|item_id| change(Action::Delete, Reason::Removed, &shop.item(item_id, "NA")))
+            .collect();
+        let at =
+            |item_id: &str| format!("/api/tenants/acme/marketplace/items/{item_id}/versions/NA");
+        for item_id in ids {
+            server.once(&format!("DELETE {}", at(item_id)), text_answer(404, strange));
+        }
+        server.once(&format!("GET {}", at("there")), json_answer(200, &document("there", "NA")));
+        server.once(&format!("GET {}", at("page")), text_answer(404, strange));
+        server.once(&format!("GET {}", at("busy")), text_answer(502, ""));
+        let (told, result) = send(&market(&server), &mut shop, changes).await;
+        result.unwrap();
+        assert_eq!((told.verb("gone"), told.outcomes().len()), (Verb::Deleted, 4));
+        assert!(told.trouble("there").0.contains("answered 404"));
+        assert!(told.trouble("page").0.contains("not in the words of the marketplace"));
+        assert!(told.trouble("busy").0.contains("502"));
+    }
 }
 
 #[tokio::test]
@@ -337,4 +364,32 @@ async fn an_unreadable_source_ends_the_sending() {
     let (told, result) = send(&market(&server), &mut shop, changes).await;
     assert!(matches!(result, Err(SendError::Source(_))));
     assert!(told.outcomes().is_empty() && server.seen(POST).is_empty());
+}
+
+#[tokio::test]
+async fn a_server_in_trouble_is_not_sent_everything() {
+    for status in [408, 425, 429, 500, 502] {
+        let server = Scripted::start().await;
+        server.rule(move |seen| {
+            let writes = seen.path.contains("/items");
+            writes.then(|| json_answer(status, &json!({ "message": "out of order" })))
+        });
+        let mut shop = Shop::new();
+        let mut changes = Vec::new();
+        for n in 0..50 {
+            changes.push(update(&shop.item(&format!("u{n:02}"), "NA")));
+            let gone = shop.item(&format!("d{n:02}"), "NA");
+            changes.push(change(Action::Delete, Reason::Removed, &gone));
+        }
+        // Each alone: fifty requests to update, as many to delete.
+        let tries = changes.iter().map(|change| (change.key.clone(), 6)).collect();
+        let mut locations = ImageLocations::default();
+        let market = market(&server);
+        let (told, result) = send_with(&market, &mut shop, changes, &mut locations, &tries).await;
+        result.unwrap();
+        let asked = server.seen("POST /api/tenants").len() + server.seen("DELETE").len();
+        assert!((32..40).contains(&asked), "{status}: {asked}");
+        assert_eq!((told.outcomes().len(), told.unsent()), (100, 100 - asked));
+        assert!(told.trouble("d49").0.contains("out of order"), "{:?}", told.trouble("d49"));
+    }
 }
