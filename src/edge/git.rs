@@ -5,16 +5,16 @@
 //! read, and it reads no configuration of the machine or the user here, so it
 //! does not matter who owns the repository.
 
-mod tree;
 mod changes;
+mod discover;
+mod tree;
 mod uncommitted;
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use git2::{ConfigLevel, ErrorCode, Oid, Repository, RepositoryOpenFlags};
+use git2::{ConfigLevel, ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
 use crate::domain::item::{BlobId, CommitId, RepoPath};
@@ -95,12 +95,26 @@ pub enum GitError {
         format: &'static str,
     },
     /// The work tree of the repository is elsewhere (`core.worktree`).
-    #[error("the source {path} is outside the work tree {work_dir} of its repository")]
+    #[error(
+        "the repository of the source {path} has its work tree elsewhere, at {work_dir}; \
+         unset core.worktree there, or name that folder's own checkout"
+    )]
     OutsideWorkTree {
         /// The source.
         path: PathBuf,
         /// What the repository says.
         work_dir: PathBuf,
+    },
+    /// A repository would have files from elsewhere read as its own.
+    #[error(
+        "the git repository at {path} leads to files outside of it ({how}), which are not read; \
+         name a checkout, or a bare clone of its own"
+    )]
+    Foreign {
+        /// The repository.
+        path: PathBuf,
+        /// What leads out.
+        how: &'static str,
     },
     /// The path from the root of the checkout to the source is not UTF-8.
     #[error("the path of the source {path} is not UTF-8")]
@@ -221,8 +235,11 @@ impl Checkout {
     /// The repository that holds `path`, and the path from its root to there;
     /// `None` if no repository does.
     ///
-    /// Symbolic links in `path` are resolved first. As git does, the search
-    /// upwards stops at the border of the file system.
+    /// Symbolic links in `path` are resolved first. The repository is that of
+    /// the next `.git` upwards; as git does, the search stops at the border of
+    /// the file system. `path` itself is taken for a bare repository only if
+    /// there is no `.git`, because a commit can hold whatever a bare repository
+    /// consists of.
     pub fn discover(path: &Path) -> Result<Option<(Self, RepoPath)>, GitError> {
         prepare()?;
         let at = path
@@ -231,16 +248,7 @@ impl Checkout {
         if !at.is_dir() {
             return Err(GitError::NotADirectory { path: path.to_owned() });
         }
-        let none: [&OsStr; 0] = [];
-        let repo = match Repository::open_ext(&at, RepositoryOpenFlags::empty(), none) {
-            Ok(repo) => repo,
-            Err(error) if error.code() == ErrorCode::NotFound => {
-                return leftover(&at).map_or(Ok(None), |path| Err(GitError::Broken { path }));
-            }
-            Err(error) => return Err(cannot_open(path, error)),
-        };
-        let source = source_path(&repo, &at)?;
-        Ok(Some((Self { repo }, source)))
+        Ok(discover::open(&at)?.map(|(repo, source)| (Self { repo }, source)))
     }
 
     /// The commit at HEAD, or [`GitError::Unborn`].
@@ -332,50 +340,6 @@ fn prepare() -> Result<(), GitError> {
     DONE.get_or_init(|| set().map_err(|error| error.message().to_owned()))
         .clone()
         .map_err(|message| GitError::Setup { message })
-}
-
-fn cannot_open(path: &Path, source: git2::Error) -> GitError {
-    let path = path.to_owned();
-    // libgit2 has no error code of its own for these two.
-    let format = if source.message().contains("object format") {
-        "SHA-256 object names"
-    } else if source.message().contains("refstorage") {
-        "the reftable format"
-    } else {
-        return GitError::Open { path, source };
-    };
-    GitError::Format { path, format }
-}
-
-/// A `.git` at `path` or above that should have led to a repository.
-///
-/// libgit2 does not tell "no repository" from "a link to one that is gone".
-fn leftover(path: &Path) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let device = path.metadata().ok()?.dev();
-    path.ancestors()
-        .take_while(|folder| folder.metadata().is_ok_and(|found| found.dev() == device))
-        .map(|folder| folder.join(".git"))
-        .find(|git| git.is_file() || git.join("HEAD").exists())
-}
-
-fn source_path(repo: &Repository, at: &Path) -> Result<RepoPath, GitError> {
-    let Some(work_dir) = repo.workdir() else {
-        return Ok(RepoPath::root());
-    };
-    // Somebody names the `.git` of a checkout: the repository as a whole.
-    if [repo.path(), repo.commondir()]
-        .iter()
-        .any(|dir| dir.canonicalize().is_ok_and(|dir| at.starts_with(dir)))
-    {
-        return Ok(RepoPath::root());
-    }
-    let outside =
-        || GitError::OutsideWorkTree { path: at.to_owned(), work_dir: work_dir.to_owned() };
-    let root = work_dir.canonicalize().map_err(|_| outside())?;
-    let relative = at.strip_prefix(root).map_err(|_| outside())?;
-    let text = relative.to_str().ok_or_else(|| GitError::NotUtf8 { path: at.to_owned() })?;
-    RepoPath::new(text).map_err(|_| outside())
 }
 
 fn find_commit<'repo>(
