@@ -10,6 +10,7 @@ mod discover;
 mod tree;
 mod uncommitted;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -38,6 +39,17 @@ const PACK_MAPPED_BYTES: usize = 64 * 1024 * 1024;
 /// How many pack files are open at once (default: no limit). Of the 1024 file
 /// descriptors that a process usually gets.
 const PACK_FILES: usize = 128;
+
+/// The largest commit or annotated tag that is read, in bytes. The message is
+/// all that makes one grow, and 64 KiB of that are kept.
+const MAX_COMMIT_BYTES: u64 = 1024 * 1024;
+
+/// The largest folder that is read, in bytes: one million entries with names
+/// of 36 bytes, which is as many as a walk looks at.
+const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many annotated tags may name each other before a commit.
+const MAX_TAGS: usize = 16;
 
 /// The longest commit message that is read, in bytes; what is longer is cut.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -188,6 +200,16 @@ pub enum GitError {
         /// Its size in bytes.
         size: u64,
     },
+    /// A commit, tag or folder that nobody made in earnest.
+    #[error("{what} has {size} bytes in the git repository; more than {limit} are not read")]
+    Oversized {
+        /// What it is.
+        what: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The largest that is read, in bytes.
+        limit: u64,
+    },
     /// Anything else that libgit2 reports.
     #[error("cannot read {what} from the git repository")]
     Read {
@@ -257,8 +279,12 @@ impl Checkout {
             ErrorCode::UnbornBranch => GitError::Unborn,
             _ => GitError::read("HEAD")(error),
         })?;
-        let commit = head.peel_to_commit().map_err(GitError::read("the commit at HEAD"))?;
-        Ok(CommitId(commit.id().to_string()))
+        let Some(oid) = head.target() else {
+            return Err(GitError::Lacking { what: "the commit at HEAD".into() });
+        };
+        let oid = peel(&self.repo, oid, "the commit at HEAD")?
+            .map_err(GitError::read("the commit at HEAD"))?;
+        Ok(CommitId(oid.to_string()))
     }
 
     /// The commit that a person calls `text`: a branch, a tag (also an
@@ -268,12 +294,20 @@ impl Checkout {
         if text.contains('\0') {
             return Err(unknown(git2::Error::from_str("the name holds a NUL")));
         }
-        let commit = self
-            .repo
-            .revparse_single(text)
-            .and_then(|object| object.peel_to_commit())
-            .map_err(unknown)?;
-        Ok(CommitId(commit.id().to_string()))
+        // Whole ids and names of refs lead to an object without reading it;
+        // `revparse_single` reads what it finds.
+        let named = Oid::from_str(text).ok().filter(|oid| oid.to_string() == text).or_else(|| {
+            // The empty name would be HEAD.
+            let name = Some(text).filter(|text| !text.is_empty())?;
+            let reference = self.repo.resolve_reference_from_short_name(name).ok()?;
+            reference.resolve().ok()?.target()
+        });
+        let oid = match named {
+            Some(oid) => oid,
+            None => self.repo.revparse_single(text).map_err(unknown)?.id(),
+        };
+        let oid = peel(&self.repo, oid, &format!("the commit {text:?}"))?.map_err(unknown)?;
+        Ok(CommitId(oid.to_string()))
     }
 
     /// Who committed what, and when.
@@ -348,10 +382,42 @@ fn find_commit<'repo>(
 ) -> Result<git2::Commit<'repo>, GitError> {
     let missing = || GitError::NoCommit { commit: commit.clone() };
     let oid = Oid::from_str(&commit.0).map_err(|_| missing())?;
+    check_size(repo, oid, MAX_COMMIT_BYTES, commit)?;
     repo.find_commit(oid).map_err(|error| match error.code() {
         ErrorCode::NotFound => missing(),
         _ => GitError::read(format!("commit {commit}"))(error),
     })
+}
+
+/// Refuses an object of more than `limit` bytes before it is read. One that is
+/// not there is left to whoever reads it.
+fn check_size(
+    repo: &Repository,
+    oid: Oid,
+    limit: u64,
+    what: impl fmt::Display,
+) -> Result<(), GitError> {
+    let odb = repo.odb().map_err(GitError::read("the object database"))?;
+    match odb.read_header(oid) {
+        Ok((size, _)) if size as u64 > limit => {
+            Err(GitError::Oversized { what: what.to_string(), size: size as u64, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The commit that an object is, or that it names as an annotated tag. The
+/// inner error says that there is none.
+fn peel(repo: &Repository, oid: Oid, what: &str) -> Result<Result<Oid, git2::Error>, GitError> {
+    let mut at = oid;
+    for _ in 0..MAX_TAGS {
+        check_size(repo, at, MAX_COMMIT_BYTES, what)?;
+        match repo.find_tag(at) {
+            Ok(tag) => at = tag.target_id(),
+            Err(_) => return Ok(repo.find_commit(at).map(|commit| commit.id())),
+        }
+    }
+    Ok(Err(git2::Error::from_str("too many tags name each other")))
 }
 
 /// What an entry of a tree or of the index is.

@@ -399,3 +399,52 @@ fn shared_clones_submodules_and_separate_folders_work() {
     let (checkout, source) = discover(&repo.beside("super/.git/modules/sub"));
     assert_eq!((source.as_str(), checkout.head().unwrap().0), ("", head));
 }
+
+#[test]
+fn a_huge_commit_tag_or_folder_is_not_read() {
+    let repo = Repo::new();
+    let own = repo.write("s/a.json", "{}").commit("one");
+    let huge = "x".repeat(1024 * 1024);
+    repo.git_with(&["tag", "-a", "-F", "-", "huge-tag"], huge.as_bytes());
+    let (checkout, _) = discover(&repo.path());
+    let tag = repo.git(&["rev-parse", "huge-tag"]);
+    for text in ["huge-tag", &tag] {
+        let found = checkout.resolve_revision(text);
+        assert!(matches!(found, Err(GitError::Oversized { .. })), "{text}: {found:?}");
+    }
+    let tree = repo.git(&["rev-parse", "HEAD^{tree}"]);
+    let commit = repo.git_with(&["commit-tree", &tree], huge.as_bytes());
+    let found = checkout.tree(&CommitId(commit.clone())).map(|_| ());
+    assert!(matches!(found, Err(GitError::Oversized { .. })), "{found:?}");
+    repo.git(&["update-ref", "refs/heads/main", &commit]);
+    assert!(matches!(checkout.head(), Err(GitError::Oversized { .. })));
+
+    // 64 MiB of one byte, which git keeps in 64 KiB.
+    let length = 64 * 1024 * 1024 + 1;
+    let folder = repo.git_with(
+        &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
+        &vec![b'1'; length],
+    );
+    let root = forge(&repo, &[("40000", b"s", &folder)]);
+    for (tree, source) in [(&folder, ""), (&root, "s")] {
+        let commit = commit_tree_raw(&repo, tree);
+        for since in [None, Some(CommitId(own.clone()))] {
+            let found = checkout
+                .tree(&commit)
+                .and_then(|mut tree| tree.changes(&everything(source), since.as_ref(), &[].into()));
+            assert!(
+                matches!(&found, Err(GitError::Oversized { size, .. }) if *size == length as u64),
+                "{found:?}"
+            );
+        }
+    }
+}
+
+/// A commit of a tree that git itself would refuse.
+fn commit_tree_raw(repo: &Repo, tree: &str) -> CommitId {
+    let text = format!("tree {tree}\nauthor A <a@b.c> 1 +0000\ncommitter A <a@b.c> 1 +0000\n\nx\n");
+    CommitId(repo.git_with(
+        &["hash-object", "-t", "commit", "-w", "--literally", "--stdin"],
+        text.as_bytes(),
+    ))
+}
