@@ -114,13 +114,20 @@ impl Filter {
 
     /// What the file at `path` is, judged by its name alone.
     pub fn admits(&self, path: &RepoPath) -> Admission {
-        let Some(kind) = kind_of_name(path.file_name()) else {
-            return Admission::No;
-        };
-        if path == &self.source || !path.is_within(&self.source) || self.names_away(path, false) {
+        // Most names are none of an item's: those need no look at the folders.
+        if kind_of_name(path.file_name()).is_none() || path == &self.source {
             return Admission::No;
         }
-        if self.prunes(&path.parent()) { Admission::No } else { kind }
+        self.admits_in(path, self.prunes(&path.parent()))
+    }
+
+    /// The same for a walk that knows whether the file's folder is out
+    /// ([`Filter::prunes`]), at the cost of one name, however deep it lies.
+    pub fn admits_in(&self, path: &RepoPath, folder_is_out: bool) -> Admission {
+        match kind_of_name(path.file_name()) {
+            Some(kind) if !folder_is_out && !self.names_away(path, false) => kind,
+            _ => Admission::No,
+        }
     }
 
     /// Whether nothing below this folder can be a candidate: it lies outside
@@ -132,13 +139,25 @@ impl Filter {
         }
         let mut at = folder.clone();
         while at != self.source {
-            let name = at.file_name();
-            if name.starts_with('.') || name == "node_modules" || self.names_away(&at, true) {
+            if self.prunes_in(&at, false) {
                 return true;
             }
             at = at.parent();
         }
         false
+    }
+
+    /// The same for a walk that knows whether the folder's parent is out, at
+    /// the cost of one name, however deep it lies.
+    pub fn prunes_in(&self, folder: &RepoPath, parent_is_out: bool) -> bool {
+        if *folder == self.source {
+            return false;
+        }
+        let name = folder.file_name();
+        parent_is_out
+            || name.starts_with('.')
+            || name == "node_modules"
+            || self.names_away(folder, true)
     }
 
     fn names_away(&self, path: &RepoPath, is_folder: bool) -> bool {
@@ -248,6 +267,25 @@ mod tests {
         ];
         for (path, expected) in cases {
             assert_eq!(admission("", "", &[], path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_walk_that_knows_the_folders_gets_the_same_answers() {
+        fn check(filter: &Filter, at: &RepoPath, is_out: bool, depth: usize) {
+            assert_eq!(filter.prunes(at), is_out, "{at}");
+            for name in ["s", "a.json", "b.json", ".h", "x", "node_modules"] {
+                let child = at.join(name).unwrap();
+                assert_eq!(filter.admits_in(&child, is_out), filter.admits(&child), "{child}");
+                if depth > 0 {
+                    check(filter, &child, filter.prunes_in(&child, is_out), depth - 1);
+                }
+            }
+        }
+        for source in ["", "s", "x/s", ".h"] {
+            let source = RepoPath::new(source).unwrap();
+            let filter = Filter::new(source, Some("x/x\nb.json\n"), &["/s/".to_owned()]).unwrap();
+            check(&filter, &RepoPath::root(), filter.prunes(&RepoPath::root()), 3);
         }
     }
 

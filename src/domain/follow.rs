@@ -13,6 +13,11 @@ pub const MAX_LINKS: usize = 40;
 /// A git tree may hold longer ones, but nobody could check them out.
 pub const MAX_PATH_BYTES: usize = 4096;
 
+/// The most names that are looked at on the way to one file. A path of
+/// [`MAX_PATH_BYTES`] has at most half as many; only links that lead through
+/// long chains of folders again and again need more.
+pub const MAX_NAMES: usize = 4096;
+
 /// Stands in [`Resolved::visited`] for a folder. Its content is left out on
 /// purpose: the answer "a folder" does not depend on it.
 pub const FOLDER: BlobId = BlobId(*b"a folder, not a file");
@@ -126,7 +131,7 @@ pub fn follow<E>(
     let mut names: Vec<String> = path.as_str().rsplit('/').map(str::to_owned).collect();
     let mut at = RepoPath::root();
     let mut visited = Vec::new();
-    let mut links = 0;
+    let (mut links, mut looks) = (0, 0);
     while let Some(name) = names.pop() {
         match name.as_str() {
             "" | "." => continue,
@@ -140,6 +145,10 @@ pub fn follow<E>(
         let Some(next) = child(&at, &name) else {
             return Ok(end(at, Target::Missing, visited));
         };
+        looks += 1;
+        if looks > MAX_NAMES {
+            return Ok(end(next, Target::LinkLoop, visited));
+        }
         let node = look(&next)?;
         match node {
             Node::Folder => at = next,
@@ -269,6 +278,25 @@ mod tests {
         check(&[("l", "sub/x.json")], "l", "sub", &Target::Submodule, &["l", "sub"]);
         let (_, target, visited) = run(&[("a", "b"), ("b", "a")], "a");
         assert_eq!((target, visited.len()), (Target::LinkLoop, MAX_LINKS + 1));
+    }
+
+    #[test]
+    fn links_through_long_chains_of_folders_end() {
+        let mut looks = 0;
+        let down = format!("{}{}", "d/".repeat(1000), "../".repeat(1000));
+        let resolved = follow(&path("l0"), |at| {
+            looks += 1;
+            Ok::<_, Infallible>(match at.as_str().strip_prefix('l') {
+                Some(number) => {
+                    let next = number.parse::<u32>().unwrap() + 1;
+                    let text = Some(format!("{down}l{next}"));
+                    Node::Link { blob: BlobId([1; 20]), text: text.filter(|_| next < 30) }
+                }
+                None => Node::Folder,
+            })
+        })
+        .unwrap();
+        assert_eq!((resolved.target, looks), (Target::LinkLoop, MAX_NAMES));
     }
 
     #[test]

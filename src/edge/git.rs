@@ -5,16 +5,17 @@
 //! read, and it reads no configuration of the machine or the user here, so it
 //! does not matter who owns the repository.
 
-mod tree;
 mod changes;
+mod discover;
+mod tree;
 mod uncommitted;
 
-use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use git2::{ConfigLevel, ErrorCode, Oid, Repository, RepositoryOpenFlags};
+use git2::{ConfigLevel, ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
 use crate::domain::item::{BlobId, CommitId, RepoPath};
@@ -38,6 +39,17 @@ const PACK_MAPPED_BYTES: usize = 64 * 1024 * 1024;
 /// How many pack files are open at once (default: no limit). Of the 1024 file
 /// descriptors that a process usually gets.
 const PACK_FILES: usize = 128;
+
+/// The largest commit or annotated tag that is read, in bytes. The message is
+/// all that makes one grow, and 64 KiB of that are kept.
+const MAX_COMMIT_BYTES: u64 = 1024 * 1024;
+
+/// The largest folder that is read, in bytes: one million entries with names
+/// of 36 bytes, which is as many as a walk looks at.
+const MAX_TREE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many annotated tags may name each other before a commit.
+const MAX_TAGS: usize = 16;
 
 /// The longest commit message that is read, in bytes; what is longer is cut.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -95,12 +107,26 @@ pub enum GitError {
         format: &'static str,
     },
     /// The work tree of the repository is elsewhere (`core.worktree`).
-    #[error("the source {path} is outside the work tree {work_dir} of its repository")]
+    #[error(
+        "the repository of the source {path} has its work tree elsewhere, at {work_dir}; \
+         unset core.worktree there, or name that folder's own checkout"
+    )]
     OutsideWorkTree {
         /// The source.
         path: PathBuf,
         /// What the repository says.
         work_dir: PathBuf,
+    },
+    /// A repository would have files from elsewhere read as its own.
+    #[error(
+        "the git repository at {path} leads to files outside of it ({how}), which are not read; \
+         name a checkout, or a bare clone of its own"
+    )]
+    Foreign {
+        /// The repository.
+        path: PathBuf,
+        /// What leads out.
+        how: &'static str,
     },
     /// The path from the root of the checkout to the source is not UTF-8.
     #[error("the path of the source {path} is not UTF-8")]
@@ -174,6 +200,16 @@ pub enum GitError {
         /// Its size in bytes.
         size: u64,
     },
+    /// A commit, tag or folder that nobody made in earnest.
+    #[error("{what} has {size} bytes in the git repository; more than {limit} are not read")]
+    Oversized {
+        /// What it is.
+        what: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The largest that is read, in bytes.
+        limit: u64,
+    },
     /// Anything else that libgit2 reports.
     #[error("cannot read {what} from the git repository")]
     Read {
@@ -221,8 +257,11 @@ impl Checkout {
     /// The repository that holds `path`, and the path from its root to there;
     /// `None` if no repository does.
     ///
-    /// Symbolic links in `path` are resolved first. As git does, the search
-    /// upwards stops at the border of the file system.
+    /// Symbolic links in `path` are resolved first. The repository is that of
+    /// the next `.git` upwards; as git does, the search stops at the border of
+    /// the file system. `path` itself is taken for a bare repository only if
+    /// there is no `.git`, because a commit can hold whatever a bare repository
+    /// consists of.
     pub fn discover(path: &Path) -> Result<Option<(Self, RepoPath)>, GitError> {
         prepare()?;
         let at = path
@@ -231,16 +270,7 @@ impl Checkout {
         if !at.is_dir() {
             return Err(GitError::NotADirectory { path: path.to_owned() });
         }
-        let none: [&OsStr; 0] = [];
-        let repo = match Repository::open_ext(&at, RepositoryOpenFlags::empty(), none) {
-            Ok(repo) => repo,
-            Err(error) if error.code() == ErrorCode::NotFound => {
-                return leftover(&at).map_or(Ok(None), |path| Err(GitError::Broken { path }));
-            }
-            Err(error) => return Err(cannot_open(path, error)),
-        };
-        let source = source_path(&repo, &at)?;
-        Ok(Some((Self { repo }, source)))
+        Ok(discover::open(&at)?.map(|(repo, source)| (Self { repo }, source)))
     }
 
     /// The commit at HEAD, or [`GitError::Unborn`].
@@ -249,8 +279,12 @@ impl Checkout {
             ErrorCode::UnbornBranch => GitError::Unborn,
             _ => GitError::read("HEAD")(error),
         })?;
-        let commit = head.peel_to_commit().map_err(GitError::read("the commit at HEAD"))?;
-        Ok(CommitId(commit.id().to_string()))
+        let Some(oid) = head.target() else {
+            return Err(GitError::Lacking { what: "the commit at HEAD".into() });
+        };
+        let oid = peel(&self.repo, oid, "the commit at HEAD")?
+            .map_err(GitError::read("the commit at HEAD"))?;
+        Ok(CommitId(oid.to_string()))
     }
 
     /// The commit that a person calls `text`: a branch, a tag (also an
@@ -260,12 +294,20 @@ impl Checkout {
         if text.contains('\0') {
             return Err(unknown(git2::Error::from_str("the name holds a NUL")));
         }
-        let commit = self
-            .repo
-            .revparse_single(text)
-            .and_then(|object| object.peel_to_commit())
-            .map_err(unknown)?;
-        Ok(CommitId(commit.id().to_string()))
+        // Whole ids and names of refs lead to an object without reading it;
+        // `revparse_single` reads what it finds.
+        let named = Oid::from_str(text).ok().filter(|oid| oid.to_string() == text).or_else(|| {
+            // The empty name would be HEAD.
+            let name = Some(text).filter(|text| !text.is_empty())?;
+            let reference = self.repo.resolve_reference_from_short_name(name).ok()?;
+            reference.resolve().ok()?.target()
+        });
+        let oid = match named {
+            Some(oid) => oid,
+            None => self.repo.revparse_single(text).map_err(unknown)?.id(),
+        };
+        let oid = peel(&self.repo, oid, &format!("the commit {text:?}"))?.map_err(unknown)?;
+        Ok(CommitId(oid.to_string()))
     }
 
     /// Who committed what, and when.
@@ -334,60 +376,48 @@ fn prepare() -> Result<(), GitError> {
         .map_err(|message| GitError::Setup { message })
 }
 
-fn cannot_open(path: &Path, source: git2::Error) -> GitError {
-    let path = path.to_owned();
-    // libgit2 has no error code of its own for these two.
-    let format = if source.message().contains("object format") {
-        "SHA-256 object names"
-    } else if source.message().contains("refstorage") {
-        "the reftable format"
-    } else {
-        return GitError::Open { path, source };
-    };
-    GitError::Format { path, format }
-}
-
-/// A `.git` at `path` or above that should have led to a repository.
-///
-/// libgit2 does not tell "no repository" from "a link to one that is gone".
-fn leftover(path: &Path) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let device = path.metadata().ok()?.dev();
-    path.ancestors()
-        .take_while(|folder| folder.metadata().is_ok_and(|found| found.dev() == device))
-        .map(|folder| folder.join(".git"))
-        .find(|git| git.is_file() || git.join("HEAD").exists())
-}
-
-fn source_path(repo: &Repository, at: &Path) -> Result<RepoPath, GitError> {
-    let Some(work_dir) = repo.workdir() else {
-        return Ok(RepoPath::root());
-    };
-    // Somebody names the `.git` of a checkout: the repository as a whole.
-    if [repo.path(), repo.commondir()]
-        .iter()
-        .any(|dir| dir.canonicalize().is_ok_and(|dir| at.starts_with(dir)))
-    {
-        return Ok(RepoPath::root());
-    }
-    let outside =
-        || GitError::OutsideWorkTree { path: at.to_owned(), work_dir: work_dir.to_owned() };
-    let root = work_dir.canonicalize().map_err(|_| outside())?;
-    let relative = at.strip_prefix(root).map_err(|_| outside())?;
-    let text = relative.to_str().ok_or_else(|| GitError::NotUtf8 { path: at.to_owned() })?;
-    RepoPath::new(text).map_err(|_| outside())
-}
-
 fn find_commit<'repo>(
     repo: &'repo Repository,
     commit: &CommitId,
 ) -> Result<git2::Commit<'repo>, GitError> {
     let missing = || GitError::NoCommit { commit: commit.clone() };
     let oid = Oid::from_str(&commit.0).map_err(|_| missing())?;
+    check_size(repo, oid, MAX_COMMIT_BYTES, commit)?;
     repo.find_commit(oid).map_err(|error| match error.code() {
         ErrorCode::NotFound => missing(),
         _ => GitError::read(format!("commit {commit}"))(error),
     })
+}
+
+/// Refuses an object of more than `limit` bytes before it is read. One that is
+/// not there is left to whoever reads it.
+fn check_size(
+    repo: &Repository,
+    oid: Oid,
+    limit: u64,
+    what: impl fmt::Display,
+) -> Result<(), GitError> {
+    let odb = repo.odb().map_err(GitError::read("the object database"))?;
+    match odb.read_header(oid) {
+        Ok((size, _)) if size as u64 > limit => {
+            Err(GitError::Oversized { what: what.to_string(), size: size as u64, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The commit that an object is, or that it names as an annotated tag. The
+/// inner error says that there is none.
+fn peel(repo: &Repository, oid: Oid, what: &str) -> Result<Result<Oid, git2::Error>, GitError> {
+    let mut at = oid;
+    for _ in 0..MAX_TAGS {
+        check_size(repo, at, MAX_COMMIT_BYTES, what)?;
+        match repo.find_tag(at) {
+            Ok(tag) => at = tag.target_id(),
+            Err(_) => return Ok(repo.find_commit(at).map(|commit| commit.id())),
+        }
+    }
+    Ok(Err(git2::Error::from_str("too many tags name each other")))
 }
 
 /// What an entry of a tree or of the index is.

@@ -69,7 +69,8 @@ impl Walk {
             };
             let real = real.join(&name);
             match listed {
-                Listed::Folder if self.filter.prunes(&child.path) => {}
+                // Only folders that are not out are entered.
+                Listed::Folder if self.filter.prunes_in(&child.path, false) => {}
                 Listed::Folder => self.folder(&real, &child, depth + 1)?,
                 Listed::Link => match self.published_folder(&real, &child)? {
                     Some(target) => self.folder(&target, &child, depth + 1)?,
@@ -90,7 +91,7 @@ impl Walk {
         let Some(at) = text_path(real, place) else {
             return Ok(None);
         };
-        if self.filter.prunes(&place.path) {
+        if self.filter.prunes_in(&place.path, false) {
             return Ok(None);
         }
         match self.tree.look(&at)? {
@@ -104,7 +105,7 @@ impl Walk {
     }
 
     fn file(&mut self, real: &Path, place: &Place) -> Result<(), DirectoryError> {
-        match self.filter.admits(&place.path) {
+        match self.filter.admits_in(&place.path, false) {
             Admission::No => return Ok(()),
             Admission::Configuration => {
                 self.tree.changes.passed_over.push(place.path.clone());

@@ -52,7 +52,7 @@ impl GitTree<'_> {
     ) -> Result<Changes, GitError> {
         let mut walk = Walk::new(self.repo, filter, Vec::new(), limit);
         if let Some(source) = self.folder(filter.source())? {
-            let at = Place::start(filter.source().clone());
+            let at = walk.start(filter.source().clone());
             walk.compare(&at, None, Some(&source))?;
         }
         walk.found.complete = true;
@@ -79,7 +79,7 @@ impl GitTree<'_> {
         }
         let watched = named.iter().map(RepoPath::as_str).collect();
         let mut walk = Walk::new(self.repo, filter, watched, MAX_ENTRIES);
-        let root = Place::start(RepoPath::root());
+        let root = walk.start(RepoPath::root());
         if self.root.id() != base.root.id() {
             match walk.compare(&root, Some(&base.root), Some(&self.root)) {
                 // The old commit may be there and its folders not.
@@ -105,6 +105,13 @@ fn sorted(mut changes: Changes) -> Changes {
     changes
 }
 
+/// A folder on a walk.
+struct Folder {
+    place: Place,
+    /// Whether nothing in it can be a candidate ([`Filter::prunes`]).
+    is_out: bool,
+}
+
 struct Walk<'a, 'repo> {
     repo: &'repo Repository,
     filter: &'a Filter,
@@ -120,9 +127,14 @@ impl<'a, 'repo> Walk<'a, 'repo> {
         Self { repo, filter, named, limit, entries: 0, found: Changes::default() }
     }
 
+    /// Where a walk begins.
+    fn start(&self, path: RepoPath) -> Folder {
+        Folder { is_out: self.filter.prunes(&path), place: Place::start(path) }
+    }
+
     fn compare(
         &mut self,
-        at: &Place,
+        at: &Folder,
         old: Option<&git2::Tree<'repo>>,
         new: Option<&git2::Tree<'repo>>,
     ) -> Result<(), GitError> {
@@ -158,25 +170,25 @@ impl<'a, 'repo> Walk<'a, 'repo> {
 
     fn differs(
         &mut self,
-        at: &Place,
+        at: &Folder,
         name: &[u8],
         was: Option<&TreeEntry<'_>>,
         is: Option<&TreeEntry<'_>>,
     ) -> Result<(), GitError> {
-        let Some(place) = at.child(name) else {
+        let Some(place) = at.place.child(name) else {
             // Nobody can name what lies there, so it matters only where items
             // are looked for.
-            return if self.filter.prunes(&at.path) {
+            return if at.is_out {
                 Ok(())
             } else {
-                Err(GitError::TooDeep { path: at.path.clone() })
+                Err(GitError::TooDeep { path: at.place.path.clone() })
             };
         };
         let is_folder = |entry: Option<&TreeEntry<'_>>| {
             entry.is_some_and(|entry| Kind::of(entry) == Kind::Folder)
         };
         let (was_folder, is_folder) = (is_folder(was), is_folder(is));
-        self.file(&place, was, is);
+        self.file(at, &place, was, is);
         if self.found.present.len() > MAX_FILES {
             return Err(GitError::TooManyFiles { path: self.filter.source().clone() });
         }
@@ -184,7 +196,11 @@ impl<'a, 'repo> Walk<'a, 'repo> {
             let below = self.named_within(&place.path);
             self.found.touched.extend(below);
         }
-        if !(was_folder || is_folder) || !self.enters(&place.path) {
+        if !(was_folder || is_folder) {
+            return Ok(());
+        }
+        let is_out = self.filter.prunes_in(&place.path, at.is_out);
+        if is_out && !self.leads_on(&place.path) {
             return Ok(());
         }
         if place.path.names().count() > MAX_FOLDERS {
@@ -198,11 +214,17 @@ impl<'a, 'repo> Walk<'a, 'repo> {
                 .transpose()
         };
         let (old, new) = (open(was, was_folder)?, open(is, is_folder)?);
-        self.compare(&place, old.as_ref(), new.as_ref())
+        self.compare(&Folder { place, is_out }, old.as_ref(), new.as_ref())
     }
 
     /// Notes a file or link that came, went or changed.
-    fn file(&mut self, place: &Place, was: Option<&TreeEntry<'_>>, is: Option<&TreeEntry<'_>>) {
+    fn file(
+        &mut self,
+        folder: &Folder,
+        place: &Place,
+        was: Option<&TreeEntry<'_>>,
+        is: Option<&TreeEntry<'_>>,
+    ) {
         let kind = |entry: &TreeEntry<'_>| {
             Some(Kind::of(entry)).filter(|kind| matches!(kind, Kind::File | Kind::Link))
         };
@@ -211,7 +233,7 @@ impl<'a, 'repo> Walk<'a, 'repo> {
         if is.is_none() && !was {
             return;
         }
-        match (self.filter.admits(&place.path), is) {
+        match (self.filter.admits_in(&place.path, folder.is_out), is) {
             (Admission::No, _) | (Admission::Configuration, None) => {}
             (Admission::Configuration, Some(_)) => self.found.passed_over.push(place.path.clone()),
             (Admission::Candidate, _) if !place.is_text => {
@@ -224,11 +246,9 @@ impl<'a, 'repo> Walk<'a, 'repo> {
         }
     }
 
-    /// Whether a folder can hold anything of interest.
-    fn enters(&self, folder: &RepoPath) -> bool {
-        self.filter.source().is_within(folder)
-            || !self.filter.prunes(folder)
-            || !self.named_within(folder).is_empty()
+    /// Whether a folder that is out holds something of interest all the same.
+    fn leads_on(&self, folder: &RepoPath) -> bool {
+        self.filter.source().is_within(folder) || !self.named_within(folder).is_empty()
     }
 
     /// The named paths at or below this one.

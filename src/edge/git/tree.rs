@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use git2::{ErrorCode, Odb, Oid, Repository, TreeEntry};
 
-use super::{GitError, Kind, blob_id, find_commit};
+use super::{GitError, Kind, MAX_TREE_BYTES, blob_id, check_size, find_commit};
 use crate::domain::follow::{self, MAX_PATH_BYTES, Node};
 use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::tree::{MAX_BYTES, Resolved, Tree};
@@ -25,9 +25,9 @@ pub struct GitTree<'repo> {
 
 impl<'repo> GitTree<'repo> {
     pub(super) fn of(repo: &'repo Repository, commit: &CommitId) -> Result<Self, GitError> {
-        let root = find_commit(repo, commit)?
-            .tree()
-            .map_err(GitError::read(format!("the tree of {commit}")))?;
+        let root = find_commit(repo, commit)?.tree_id();
+        check_size(repo, root, MAX_TREE_BYTES, format_args!("the tree of {commit}"))?;
+        let root = repo.find_tree(root).map_err(GitError::read(format!("the tree of {commit}")))?;
         let odb = repo.odb().map_err(GitError::read("the object database"))?;
         Ok(Self { repo, odb, commit: commit.clone(), root, folders: BTreeMap::new() })
     }
@@ -147,5 +147,6 @@ pub(super) fn find_tree<'repo>(
     id: Oid,
     path: &RepoPath,
 ) -> Result<git2::Tree<'repo>, GitError> {
+    check_size(repo, id, MAX_TREE_BYTES, format_args!("the folder {path}"))?;
     repo.find_tree(id).map_err(GitError::read(format!("the folder {path}")))
 }

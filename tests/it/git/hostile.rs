@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
 
 use marketsync::domain::item::CommitId;
 use marketsync::domain::tree::{MAX_BYTES, MAX_FILES, Target, Tree as _};
@@ -238,4 +239,212 @@ fn a_work_tree_elsewhere_does_not_become_the_source() {
     repo.git(&["config", "core.worktree", "/etc"]);
     let found = Checkout::discover(&repo.path().join("s"));
     assert!(matches!(found, Err(GitError::OutsideWorkTree { .. })));
+}
+
+/// A repository somewhere else on the machine, which must never be read.
+fn secret() -> (Repo, String) {
+    let repo = Repo::new();
+    let head = repo.write("secret.json", "{}").commit("secret");
+    (repo, head)
+}
+
+/// A folder with the files of a bare repository, whose HEAD names a commit.
+fn plant(at: &Path, head: &str) {
+    for folder in ["refs/heads", "objects/info"] {
+        fs::create_dir_all(at.join(folder)).unwrap();
+    }
+    fs::write(at.join("HEAD"), format!("{head}\n")).unwrap();
+    fs::write(at.join("config"), "[core]\n\trepositoryformatversion = 0\n").unwrap();
+}
+
+/// The ways of a folder that has the files of a repository to another one.
+fn leads(at: &Path, other: &Repo) -> [(&'static str, Box<dyn Fn()>); 5] {
+    let (at, git) = (at.to_owned(), other.path().join(".git"));
+    let config = at.join("config");
+    let (commondir, alternates) = (at.join("commondir"), at.join("objects/info/alternates"));
+    let (shared, included, objects) =
+        (git.display().to_string(), git.join("config"), git.join("objects"));
+    let (real, work_tree) = (objects.clone(), other.path());
+    let (first, second) = (config.clone(), config);
+    [
+        ("a commondir file", Box::new(move || fs::write(&commondir, &shared).unwrap())),
+        (
+            "objects/info/alternates",
+            Box::new(move || fs::write(&alternates, real.as_os_str().as_bytes()).unwrap()),
+        ),
+        (
+            "core.worktree in its config",
+            Box::new(move || {
+                let text = format!("[core]\n\tworktree = {}\n", work_tree.display());
+                fs::write(&first, text).unwrap();
+            }),
+        ),
+        (
+            "an include in its config",
+            Box::new(move || {
+                let text = format!("[core]\n[ Include]\n\tpath = {}\n", included.display());
+                fs::write(&second, text).unwrap();
+            }),
+        ),
+        (
+            "symbolic links",
+            Box::new(move || {
+                fs::remove_dir_all(at.join("objects")).unwrap();
+                symlink(&objects, at.join("objects")).unwrap();
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn a_committed_folder_is_no_repository() {
+    let (other, head) = secret();
+    for number in 0..5 {
+        let repo = Repo::new();
+        let planted = repo.path().join("deep/items");
+        plant(&planted, &head);
+        repo.write("deep/items/own.json", "{}");
+        let (how, lead) = &leads(&planted, &other)[number];
+        lead();
+        let own = repo.commit("planted");
+        for (at, expected) in
+            [(planted.clone(), "deep/items"), (planted.join("refs"), "deep/items/refs")]
+        {
+            let (checkout, source) = discover(&at);
+            assert_eq!(source.as_str(), expected, "{how}");
+            assert_eq!(checkout.head().unwrap().0, own, "{how}");
+            assert!(checkout.tree(&CommitId(head.clone())).is_err(), "{how}");
+            let work_dir = checkout.work_dir().unwrap().canonicalize().unwrap();
+            assert_eq!(work_dir, repo.path().canonicalize().unwrap(), "{how}");
+        }
+    }
+}
+
+#[test]
+fn a_bare_repository_leads_nowhere_else() {
+    let (other, head) = secret();
+    for number in 0..5 {
+        let repo = Repo::new();
+        let planted = repo.beside("mounted");
+        plant(&planted, &head);
+        let (checkout, _) = discover(&planted);
+        assert!(matches!(checkout.tree(&CommitId(head.clone())), Err(GitError::NoCommit { .. })));
+        let (how, lead) = &leads(&planted, &other)[number];
+        lead();
+        let found = Checkout::discover(&planted).map(|_| ());
+        assert!(
+            matches!(&found, Err(GitError::Foreign { how: got, .. }) if got == how),
+            "{found:?}"
+        );
+    }
+    // A link further inside.
+    let repo = Repo::new();
+    repo.write("a.json", "{}").commit("one");
+    repo.git(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    let folder = repo.beside("bare.git/objects/ab");
+    fs::create_dir_all(&folder).unwrap();
+    discover(&repo.beside("bare.git"));
+    symlink("/etc/hosts", folder.join("cd")).unwrap();
+    let found = Checkout::discover(&repo.beside("bare.git")).map(|_| ());
+    assert!(matches!(found, Err(GitError::Foreign { .. })), "{found:?}");
+}
+
+#[test]
+fn a_plain_folder_with_some_files_of_a_repository_is_none() {
+    let repo = Repo::new();
+    let folder = repo.beside("volume");
+    fs::create_dir(&folder).unwrap();
+    for name in ["HEAD", "config"] {
+        fs::write(folder.join(name), "text").unwrap();
+    }
+    assert!(Checkout::discover(&folder).unwrap().is_none());
+    // With a `.git`, be it empty, only that is asked.
+    plant(&folder, "ref: refs/heads/main");
+    fs::create_dir(folder.join(".git")).unwrap();
+    assert!(Checkout::discover(&folder).unwrap().is_none());
+}
+
+#[test]
+fn a_git_folder_with_a_commondir_is_refused() {
+    let (other, _) = secret();
+    let repo = Repo::new();
+    repo.write("a.json", "{}").commit("one");
+    let shared = other.path().join(".git").display().to_string();
+    fs::write(repo.path().join(".git/commondir"), shared).unwrap();
+    let found = Checkout::discover(&repo.path()).map(|_| ());
+    assert!(matches!(found, Err(GitError::Foreign { .. })), "{found:?}");
+}
+
+#[test]
+fn shared_clones_submodules_and_separate_folders_work() {
+    let repo = Repo::new();
+    let head = repo.write("s/a.json", "{}").commit("one");
+    repo.git(&["clone", "-q", "--shared", ".", "../shared"]);
+    repo.git(&["init", "-q", "--separate-git-dir", "../apart.git", "../apart"]);
+    repo.git(&["-C", "../apart", "fetch", "-q", "../checkout", "main"]);
+    repo.git(&["-C", "../apart", "checkout", "-q", "FETCH_HEAD"]);
+    repo.git(&["clone", "-q", "--bare", ".", "../bare.git"]);
+    repo.git(&["-C", "../bare.git", "worktree", "add", "-q", "--detach", "../sync"]);
+    symlink("sync", repo.beside("current")).unwrap();
+    repo.git(&["init", "-q", "../super"]);
+    let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add"];
+    repo.git(&[&["-C", "../super"][..], &add[..], &["../checkout", "sub"][..]].concat());
+    for at in ["shared/s", "apart/s", "current/s", "super/sub/s"] {
+        let (checkout, source) = discover(&repo.beside(at));
+        assert_eq!(source.as_str(), "s", "{at}");
+        assert_eq!(checkout.head().unwrap().0, head, "{at}");
+        let mut tree = checkout.tree(&CommitId(head.clone())).unwrap();
+        assert!(matches!(tree.resolve(&path("s/a.json")).unwrap().target, Target::File { .. }));
+    }
+    let (checkout, source) = discover(&repo.beside("super/.git/modules/sub"));
+    assert_eq!((source.as_str(), checkout.head().unwrap().0), ("", head));
+}
+
+#[test]
+fn a_huge_commit_tag_or_folder_is_not_read() {
+    let repo = Repo::new();
+    let own = repo.write("s/a.json", "{}").commit("one");
+    let huge = "x".repeat(1024 * 1024);
+    repo.git_with(&["tag", "-a", "-F", "-", "huge-tag"], huge.as_bytes());
+    let (checkout, _) = discover(&repo.path());
+    let tag = repo.git(&["rev-parse", "huge-tag"]);
+    for text in ["huge-tag", &tag] {
+        let found = checkout.resolve_revision(text);
+        assert!(matches!(found, Err(GitError::Oversized { .. })), "{text}: {found:?}");
+    }
+    let tree = repo.git(&["rev-parse", "HEAD^{tree}"]);
+    let commit = repo.git_with(&["commit-tree", &tree], huge.as_bytes());
+    let found = checkout.tree(&CommitId(commit.clone())).map(|_| ());
+    assert!(matches!(found, Err(GitError::Oversized { .. })), "{found:?}");
+    repo.git(&["update-ref", "refs/heads/main", &commit]);
+    assert!(matches!(checkout.head(), Err(GitError::Oversized { .. })));
+
+    // 64 MiB of one byte, which git keeps in 64 KiB.
+    let length = 64 * 1024 * 1024 + 1;
+    let folder = repo.git_with(
+        &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
+        &vec![b'1'; length],
+    );
+    let root = forge(&repo, &[("40000", b"s", &folder)]);
+    for (tree, source) in [(&folder, ""), (&root, "s")] {
+        let commit = commit_tree_raw(&repo, tree);
+        for since in [None, Some(CommitId(own.clone()))] {
+            let found = checkout
+                .tree(&commit)
+                .and_then(|mut tree| tree.changes(&everything(source), since.as_ref(), &[].into()));
+            assert!(
+                matches!(&found, Err(GitError::Oversized { size, .. }) if *size == length as u64),
+                "{found:?}"
+            );
+        }
+    }
+}
+
+/// A commit of a tree that git itself would refuse.
+fn commit_tree_raw(repo: &Repo, tree: &str) -> CommitId {
+    let text = format!("tree {tree}\nauthor A <a@b.c> 1 +0000\ncommitter A <a@b.c> 1 +0000\n\nx\n");
+    CommitId(repo.git_with(
+        &["hash-object", "-t", "commit", "-w", "--literally", "--stdin"],
+        text.as_bytes(),
+    ))
 }
