@@ -11,6 +11,7 @@ use url::Url;
 
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
+use super::secrets::Secrets;
 use super::upload::Upload;
 use super::words;
 
@@ -71,6 +72,8 @@ pub(super) struct Reply {
     /// The body was longer than its limit, and the rest was not read.
     pub(super) cut: bool,
     pub(super) took: Duration,
+    /// What must not be told, should the answer repeat it.
+    pub(super) secrets: Secrets,
 }
 
 impl Reply {
@@ -80,7 +83,7 @@ impl Reply {
 
     /// What the error body says.
     pub(super) fn words(&self) -> String {
-        words::of_body(&self.body)
+        words::of_body(&self.body, &self.secrets)
     }
 
     /// Why something is refused: the marketplace's words; with the status if
@@ -100,6 +103,7 @@ pub(super) struct Http {
     endpoint: Url,
     request_timeout: Duration,
     paused_until: Mutex<Option<Instant>>,
+    secrets: Mutex<Secrets>,
     pub(super) log: Option<CallLog>,
 }
 
@@ -131,6 +135,7 @@ impl Http {
             endpoint: connection.endpoint.clone(),
             request_timeout: connection.patience.request,
             paused_until: Mutex::new(None),
+            secrets: Mutex::new(Secrets::default()),
             log: None,
         })
     }
@@ -167,16 +172,33 @@ impl Http {
         *until = Some(until.map_or(asked, |known| known.max(asked)));
     }
 
+    /// What was sent to this server and nobody may read.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_secrets(&self, authorization: Option<&SecretString>, payload: &Payload<'_>) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = authorization {
+            secrets.note_header(value.expose_secret());
+        }
+        if let Payload::Form(fields) = payload {
+            let proofs = fields.iter().filter(|(name, _)| *name == "client_assertion");
+            proofs.for_each(|(_, proof)| secrets.note(proof.expose_secret()));
+        }
+    }
+
     /// Makes the request once. A redirection is an error: nobody follows it,
     /// because a token must not leave its server.
     ///
     /// `authorization` is the whole value of that header; whatever the server
-    /// repeats of it in an error is masked.
+    /// repeats of it is masked in every text that reaches people.
     pub(super) async fn attempt(
         &self,
         out: &Outgoing<'_>,
         authorization: Option<&SecretString>,
     ) -> Result<Reply, CallError> {
+        self.note_secrets(authorization, &out.payload);
         let begun = Instant::now();
         let result = self.converse(out, authorization).await;
         let took = begun.elapsed();
@@ -190,20 +212,17 @@ impl Http {
             };
             log(&Call { method, route: out.route, code, took });
         }
-        let (status, mut body, cut, retry_after, location) = result?;
+        let (status, body, cut, retry_after, location) = result?;
         if (300..400).contains(&status) {
             return Err(CallError::Refused {
                 status,
                 why: self.redirected(status, location.as_deref()),
             });
         }
-        if status >= 300 {
-            mask(&mut body, authorization, out);
-        }
         if let (429 | 503, Some(time)) = (status, retry_after) {
             self.pause_for(time);
         }
-        Ok(Reply { status, retry_after, body, cut, took })
+        Ok(Reply { status, retry_after, body, cut, took, secrets: self.secrets() })
     }
 
     async fn converse(
@@ -269,7 +288,8 @@ impl Http {
     fn redirected(&self, status: u16, location: Option<&str>) -> String {
         let target = location.and_then(|text| self.endpoint.join(text).ok());
         let target = target
-            .map_or_else(|| "somewhere else".to_owned(), |url| words::clean(&host_of(&url), 100));
+            .map(|url| words::clean(&self.secrets().mask(&host_of(&url)), 100))
+            .unwrap_or_else(|| "somewhere else".to_owned());
         format!(
             "{} redirects to {target} ({status}), and redirections are not followed; set --endpoint to the address that answers itself",
             self.host()
@@ -297,24 +317,6 @@ fn wait(text: &str, now: Timestamp) -> Option<Duration> {
         Duration::try_from(date.duration_since(now)).unwrap_or_default()
     };
     Some(asked.min(MAX_RETRY_AFTER))
-}
-
-/// Takes out of an error what nobody may read, should the server repeat it.
-fn mask(body: &mut Vec<u8>, authorization: Option<&SecretString>, out: &Outgoing<'_>) {
-    let header = authorization.map(ExposeSecret::expose_secret);
-    let token = header.and_then(|value| value.split_once(' ')).map(|(_, token)| token);
-    let fields: &[(_, SecretString)] = match &out.payload {
-        Payload::Form(fields) => fields,
-        Payload::Empty | Payload::Json(_) | Payload::Image(..) => &[],
-    };
-    let assertion = fields.iter().find(|(name, _)| *name == "client_assertion");
-    let secrets = token.into_iter().chain(assertion.map(|(_, value)| value.expose_secret()));
-    for secret in secrets.filter(|secret| !secret.is_empty()) {
-        let text = String::from_utf8_lossy(body);
-        if text.contains(secret) {
-            *body = text.replace(secret, "***").into_bytes();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ impl Marketplace {
             let usable = |text: &&str| {
                 (1..=MAX_LOCATION).contains(&text.len())
                     && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+                    && !reply.secrets.are_in(text)
             };
             return match location.filter(usable) {
                 Some(location) => Ok(Uploaded::At(location.to_owned())),
@@ -63,7 +64,8 @@ impl Marketplace {
     /// Only a path on the configured server is fetched, so that nobody who
     /// edits an item can make this program call other servers.
     pub(super) async fn has_image(&self, location: &str, digest: Digest) -> bool {
-        let Some(url) = self.image_url(location) else {
+        let Some(url) = self.image_url(location).filter(|_| !self.http.secrets().are_in(location))
+        else {
             return false;
         };
         let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);

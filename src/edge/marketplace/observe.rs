@@ -19,6 +19,7 @@ use super::answer::object_id;
 use super::client::Marketplace;
 use super::compare::differing;
 use super::error::{CallError, ObserveError};
+use super::secrets::Secrets;
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 
@@ -76,6 +77,7 @@ impl<T: Tree> Observing<'_, '_, T> {
         &mut self,
         seen: Seen,
         generation: Generation,
+        secrets: &Secrets,
     ) -> Result<Taken, ObserveError<T::Error>> {
         match seen {
             Seen::Document(key, Ok(None)) => Ok(Taken::Whole(key, Look::Absent)),
@@ -86,7 +88,7 @@ impl<T: Tree> Observing<'_, '_, T> {
             Seen::Document(key, Ok(Some(live))) => {
                 let wanted = self.snapshot.items.get(&key).map(Arc::as_ref);
                 compare(key, &live, wanted, self.bodies, self.locations, generation)
-                    .map(Taken::Part)
+                    .map(|sight| Taken::Part(sight.without(secrets)))
                     .map_err(ObserveError::Source)
             }
             Seen::Picture(mut sight, picture, same) => {
@@ -142,7 +144,7 @@ impl Marketplace {
             if let Seen::Document(_, got) = &seen {
                 streak.note(got.as_ref().err());
             }
-            match round.take(seen, generation)? {
+            match round.take(seen, generation, &self.http.secrets())? {
                 Taken::Whole(key, look) => drop(live.insert(key, look)),
                 Taken::Part(_) if *round.stop.borrow() => {}
                 Taken::Part(mut sight) => match (sight.unseen.pop_front(), self.closed(&streak)) {
@@ -232,6 +234,15 @@ fn is_about(document: &Value, key: &ItemKey) -> bool {
 }
 
 impl Sight {
+    /// Leaves out what nobody may read.
+    fn without(mut self, secrets: &Secrets) -> Self {
+        self.object_id = self.object_id.filter(|id| !secrets.are_in(id));
+        for pointer in &mut self.fields {
+            *pointer = secrets.mask(pointer);
+        }
+        self
+    }
+
     fn result(self) -> Look {
         if self.fields.is_empty() && !self.unwanted {
             Look::Agrees { object_id: self.object_id }
@@ -253,7 +264,7 @@ fn compare<T: Tree>(
     locations: &ImageLocations,
     generation: Generation,
 ) -> Result<Sight, T::Error> {
-    let object_id = object_id(live);
+    let object_id = object_id(live, &Secrets::default());
     let Some(item) = wanted else {
         return Ok(Sight {
             key,

@@ -119,7 +119,7 @@ where
 
     fn answered(&mut self, group: &mut Group, parcels: Vec<Parcel>, reply: &Reply) {
         let keys: Vec<&ItemKey> = parcels.iter().map(|parcel| &parcel.change.key).collect();
-        let verdicts = answer::read(&reply.body, &keys, self.generation);
+        let verdicts = answer::read(&reply.body, &keys, self.generation, &reply.secrets);
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut unknown = Vec::new();
         for (parcel, verdict) in parcels.into_iter().zip(verdicts) {
@@ -167,8 +167,8 @@ where
         });
         let outcome = match confirmed {
             Some(there) => {
-                let mut outcome =
-                    applied(parcel.change, Verb::Created, answer::object_id(&there), took);
+                let object_id = answer::object_id(&there, &self.market.http.secrets());
+                let mut outcome = applied(parcel.change, Verb::Created, object_id, took);
                 if let Ok(applied) = &mut outcome.result {
                     applied.read_back = true;
                 }
