@@ -9,7 +9,7 @@ use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::connection::{Connection, SetupError};
+use super::connection::{Connection, SetupError, is_loopback};
 use super::error::{CallError, Reach};
 use super::secrets::Secrets;
 use super::upload::Upload;
@@ -114,7 +114,7 @@ impl Http {
             .timeout(connection.patience.request)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("marketsync/", env!("CARGO_PKG_VERSION")));
-        if connection.is_loopback() {
+        if is_loopback(&connection.endpoint) {
             builder = builder.no_proxy();
         }
         if let Some(path) = &connection.ca_file {
