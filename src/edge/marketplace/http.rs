@@ -279,9 +279,12 @@ impl Http {
     }
 
     fn network(&self, err: &reqwest::Error) -> CallError {
+        if err.is_builder() {
+            let why = "no request can be made of it: its id and version make no address, or one that is too long";
+            return CallError::Unsendable { why: why.to_owned() };
+        }
         let why = words::of_network(err, &self.host(), self.request_timeout.as_secs_f32());
-        let reach =
-            if err.is_connect() || err.is_builder() { Reach::NeverSent } else { Reach::AnswerLost };
+        let reach = if err.is_connect() { Reach::NeverSent } else { Reach::AnswerLost };
         CallError::Unavailable { why, retry_after: None, reach }
     }
 

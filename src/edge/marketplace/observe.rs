@@ -81,9 +81,10 @@ impl<T: Tree> Observing<'_, '_, T> {
     ) -> Result<Taken, ObserveError<T::Error>> {
         match seen {
             Seen::Document(key, Ok(None)) => Ok(Taken::Whole(key, Look::Absent)),
-            Seen::Document(key, Err(CallError::Unavailable { why, .. })) => {
-                Ok(Taken::Whole(key, Look::Failed { why }))
-            }
+            Seen::Document(
+                key,
+                Err(CallError::Unavailable { why, .. } | CallError::Unsendable { why }),
+            ) => Ok(Taken::Whole(key, Look::Failed { why })),
             Seen::Document(_, Err(err)) => Err(err.into()),
             Seen::Document(key, Ok(Some(live))) => {
                 let wanted = self.snapshot.items.get(&key).map(Arc::as_ref);
@@ -282,10 +283,10 @@ fn compare<T: Tree>(
         let pointer = format!("/{}", image.slot.field());
         match live.get(image.slot.url_field()).and_then(Value::as_str) {
             Some(there) if locations.get(&name) == Some(there) => {}
-            Some(there) => {
+            Some(there) if images::is_download(there) || locations.holds(there) => {
                 sight.unseen.push_back(Unseen { location: there.to_owned(), name, pointer });
             }
-            None => sight.fields.push(pointer),
+            _ => sight.fields.push(pointer),
         }
     }
     Ok(sight)

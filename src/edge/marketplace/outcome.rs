@@ -45,6 +45,12 @@ where
     fn uploaded(&mut self, group: &mut Group, name: ImageName, result: Result<Reply, CallError>) {
         let pointer = format!("/{}", name.slot.field());
         match result.and_then(|reply| self.market.uploaded(&reply)) {
+            Err(CallError::Unsendable { why }) => {
+                let outcome =
+                    |parcel: Parcel| rejected(parcel.change, why.clone(), Some(pointer.clone()));
+                let outcomes = group.without(&name).into_iter().map(outcome).collect();
+                self.tell(Sent::Outcomes(outcomes));
+            }
             Ok(Uploaded::At(location)) => {
                 let location = ImageLocation { name, location };
                 self.locations.insert(location.clone());
@@ -77,6 +83,10 @@ where
         let reply = match result {
             Ok(reply) if reply.is_success() => return self.answered(group, parcels, &reply),
             Ok(reply) => reply,
+            Err(CallError::Unsendable { why }) => {
+                let refused = |parcel: Parcel| rejected(parcel.change, why.clone(), None);
+                return self.tell(Sent::Outcomes(parcels.into_iter().map(refused).collect()));
+            }
             Err(err) => return self.unanswered(group, parcels, err),
         };
         match reply.status {
@@ -151,6 +161,10 @@ where
         let Doubt { parcel, why, retry_after } = doubt;
         let there = match result {
             Ok(there) => there,
+            // Of this item only: it was posted, and cannot be looked at.
+            Err(CallError::Unsendable { .. }) => {
+                return self.tell(Sent::Outcomes(vec![transient(parcel.change, why, retry_after)]));
+            }
             Err(err) => {
                 // The next look would fail the same way.
                 let mut outcomes = vec![transient(parcel.change, why, retry_after)];
@@ -182,6 +196,9 @@ where
     fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) {
         let reply = match result {
             Ok(reply) => reply,
+            Err(CallError::Unsendable { why }) => {
+                return self.tell(Sent::Outcomes(vec![rejected(change, why, None)]));
+            }
             Err(CallError::Unavailable { why, retry_after, .. }) => {
                 return self.tell(Sent::Outcomes(vec![transient(change, why, retry_after)]));
             }
