@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
 use super::error::ConfigError;
 use super::layers::{Given, Layers, Origin, text};
 use super::miactl;
 use crate::cli;
-use crate::edge::marketplace::{Credential, Secret};
+use crate::edge::marketplace::{Credential, Secret, is_loopback};
 
 /// The company of an embedded marketplace, if none is given.
 pub const EMBEDDED_COMPANY: &str = "my-company";
@@ -294,13 +294,4 @@ fn company(text: &str) -> Result<String, String> {
             .to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
 }

@@ -46,6 +46,11 @@ impl ImageLocations {
         self.known.get(name).map(String::as_str)
     }
 
+    /// Whether some picture is known to be there.
+    pub fn holds(&self, location: &str) -> bool {
+        self.known.values().any(|known| known == location)
+    }
+
     /// Takes in a location that is already saved.
     pub fn insert(&mut self, location: ImageLocation) {
         self.known.insert(location.name, location.location);

@@ -5,6 +5,7 @@ mod auth;
 mod looking;
 mod packing;
 mod pictures;
+mod secrets;
 mod sending;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,6 +6,7 @@ use crate::domain::canon::Generation;
 use crate::domain::event::Verb;
 use crate::domain::item::{ItemKey, NA, Version};
 
+use super::secrets::Secrets;
 use super::words::{MAX_WORDS, clean};
 
 /// How many reasons of one item are told; a validator may find thousands.
@@ -43,7 +44,14 @@ pub enum Verdict {
 /// rows name no version. A row without a version stands for `NA`, or for the
 /// only version of its item that was sent (`version` is optional,
 /// `marketplace-api.md` §3.2). The order of rows is not relied on (§3.4).
-pub fn read(body: &[u8], asked: &[&ItemKey], generation: Generation) -> Vec<Verdict> {
+///
+/// No text of a verdict holds one of the secrets.
+pub fn read(
+    body: &[u8],
+    asked: &[&ItemKey],
+    generation: Generation,
+    secrets: &Secrets,
+) -> Vec<Verdict> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let Some(rows) = answer.get("items").and_then(Value::as_array) else {
         let unknown = Verdict::Unknown { why: "the answer holds no list of items" };
@@ -57,7 +65,7 @@ pub fn read(body: &[u8], asked: &[&ItemKey], generation: Generation) -> Vec<Verd
         };
         let verdict = &mut verdicts[index];
         *verdict = Some(match verdict {
-            None => judge(row),
+            None => judge(row, secrets),
             Some(_) => Verdict::Unknown { why: "the answer has two rows for the item" },
         });
     }
@@ -88,17 +96,17 @@ fn asked_for(row: &Value, asked: &[&ItemKey], generation: Generation) -> Option<
     candidates.next().is_none().then_some(index)
 }
 
-fn judge(row: &Value) -> Verdict {
+fn judge(row: &Value, secrets: &Secrets) -> Verdict {
     let flag = |field: &str| row.get(field).and_then(Value::as_bool);
     match flag("done") {
         None => Verdict::Unknown { why: "the row of the item does not say whether it is done" },
-        Some(false) => refusal(row),
+        Some(false) => refusal(row, secrets),
         Some(true) => {
             let (inserted, updated) =
                 (flag("inserted") == Some(true), flag("updated") == Some(true));
             Verdict::Done {
                 verb: if inserted { Verb::Created } else { Verb::Updated },
-                object_id: object_id(row),
+                object_id: object_id(row, secrets),
                 unchanged: !inserted && !updated,
             }
         }
@@ -106,15 +114,15 @@ fn judge(row: &Value) -> Verdict {
 }
 
 /// The `_id` of a row or document. Anything else than a short plain word is no
-/// id.
-pub(super) fn object_id(row: &Value) -> Option<String> {
+/// id, and neither is what holds a secret.
+pub(super) fn object_id(row: &Value, secrets: &Secrets) -> Option<String> {
     const MAX_ID: usize = 64; // a Mongo ObjectId has 24 digits
     let id = row.get("_id")?.as_str()?;
     let is_plain = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    is_plain.then(|| id.to_owned())
+    (is_plain && !secrets.are_in(id)).then(|| id.to_owned())
 }
 
-fn refusal(row: &Value) -> Verdict {
+fn refusal(row: &Value, secrets: &Secrets) -> Verdict {
     let list =
         |field: &str| row.get(field).and_then(Value::as_array).filter(|list| !list.is_empty());
     let reasons =
@@ -122,7 +130,7 @@ fn refusal(row: &Value) -> Verdict {
     let mut told: Vec<String> = Vec::new();
     for reason in reasons {
         let message = reason.get("message").and_then(Value::as_str).or_else(|| reason.as_str());
-        let message = clean(message.unwrap_or_default(), MAX_WORDS);
+        let message = clean(&secrets.mask(message.unwrap_or_default()), MAX_WORDS);
         if told.len() < MAX_REASONS && !message.is_empty() && !told.contains(&message) {
             told.push(message);
         }
@@ -134,7 +142,7 @@ fn refusal(row: &Value) -> Verdict {
     };
     let pointer = reasons.iter().find_map(|reason| {
         let place = reason.get("ajvError").unwrap_or(reason).get("instancePath")?.as_str()?;
-        place.starts_with('/').then(|| clean(place, MAX_WORDS))
+        place.starts_with('/').then(|| clean(&secrets.mask(place), MAX_WORDS))
     });
     Verdict::Refused { why, pointer }
 }

@@ -135,7 +135,7 @@ impl Tokens {
                 let header = basic(client_id, secret.expose_secret());
                 let form = [("grant_type", SecretString::from("client_credentials"))];
                 let reply = call(http, &form, Some(&header)).await?;
-                token_of(http, &reply, client_id, &[secret.expose_secret()])
+                token_of(http, &reply, client_id)
             }
             Credential::PrivateKeyJwt { client_id, key_id, key } => {
                 let key = key.read().await.map_err(unusable)?;
@@ -152,7 +152,7 @@ impl Tokens {
                     ("token_endpoint_auth_method", "private_key_jwt".into()),
                 ];
                 let reply = call(http, &form, None).await?;
-                token_of(http, &reply, client_id, &[])
+                token_of(http, &reply, client_id)
             }
         }
     }
@@ -232,13 +232,9 @@ fn token_of(
     http: &Http,
     reply: &Reply,
     client_id: &str,
-    secrets: &[&str],
 ) -> Result<(SecretString, Duration), CallError> {
     if !reply.is_success() {
-        let mut said = reply.words();
-        for secret in secrets {
-            said = said.replace(secret, "***");
-        }
+        let said = reply.words();
         let status = reply.status;
         return Err(match status {
             408 | 425 | 429 | 500..=599 => CallError::Unavailable {

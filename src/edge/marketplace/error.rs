@@ -31,6 +31,13 @@ pub enum CallError {
         /// What it means, and what to do.
         why: String,
     },
+    /// No request can be made of this item: its names make no address. Says
+    /// nothing of other items.
+    #[error("{why}")]
+    Unsendable {
+        /// What is wrong with it.
+        why: String,
+    },
     /// It may work next time.
     #[error("{why}")]
     Unavailable {
@@ -53,7 +60,7 @@ impl CallError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after, .. } => *retry_after,
-            Self::Auth { .. } | Self::Refused { .. } => None,
+            Self::Auth { .. } | Self::Refused { .. } | Self::Unsendable { .. } => None,
         }
     }
 

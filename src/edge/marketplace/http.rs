@@ -9,8 +9,9 @@ use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::connection::{Connection, SetupError};
+use super::connection::{Connection, SetupError, is_loopback};
 use super::error::{CallError, Reach};
+use super::secrets::Secrets;
 use super::upload::Upload;
 use super::words;
 
@@ -71,6 +72,8 @@ pub(super) struct Reply {
     /// The body was longer than its limit, and the rest was not read.
     pub(super) cut: bool,
     pub(super) took: Duration,
+    /// What must not be told, should the answer repeat it.
+    pub(super) secrets: Secrets,
 }
 
 impl Reply {
@@ -86,7 +89,7 @@ impl Reply {
 
     /// What the error body says.
     pub(super) fn words(&self) -> String {
-        words::of_body(&self.body)
+        words::of_body(&self.body, &self.secrets)
     }
 
     /// Why something is refused: the marketplace's words; with the status if
@@ -106,6 +109,7 @@ pub(super) struct Http {
     endpoint: Url,
     request_timeout: Duration,
     paused_until: Mutex<Option<Instant>>,
+    secrets: Mutex<Secrets>,
     pub(super) log: Option<CallLog>,
 }
 
@@ -116,7 +120,7 @@ impl Http {
             .timeout(connection.patience.request)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("marketsync/", env!("CARGO_PKG_VERSION")));
-        if connection.is_loopback() {
+        if is_loopback(&connection.endpoint) {
             builder = builder.no_proxy();
         }
         if let Some(path) = &connection.ca_file {
@@ -137,6 +141,7 @@ impl Http {
             endpoint: connection.endpoint.clone(),
             request_timeout: connection.patience.request,
             paused_until: Mutex::new(None),
+            secrets: Mutex::new(Secrets::default()),
             log: None,
         })
     }
@@ -173,16 +178,33 @@ impl Http {
         *until = Some(until.map_or(asked, |known| known.max(asked)));
     }
 
+    /// What was sent to this server and nobody may read.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_secrets(&self, authorization: Option<&SecretString>, payload: &Payload<'_>) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = authorization {
+            secrets.note_header(value.expose_secret());
+        }
+        if let Payload::Form(fields) = payload {
+            let proofs = fields.iter().filter(|(name, _)| *name == "client_assertion");
+            proofs.for_each(|(_, proof)| secrets.note(proof.expose_secret()));
+        }
+    }
+
     /// Makes the request once. A redirection is an error: nobody follows it,
     /// because a token must not leave its server.
     ///
     /// `authorization` is the whole value of that header; whatever the server
-    /// repeats of it in an error is masked.
+    /// repeats of it is masked in every text that reaches people.
     pub(super) async fn attempt(
         &self,
         out: &Outgoing<'_>,
         authorization: Option<&SecretString>,
     ) -> Result<Reply, CallError> {
+        self.note_secrets(authorization, &out.payload);
         let begun = Instant::now();
         let result = self.converse(out, authorization).await;
         let took = begun.elapsed();
@@ -196,17 +218,14 @@ impl Http {
             };
             log(&Call { method, route: out.route, code, took });
         }
-        let (status, mut body, cut, retry_after, location) = result?;
+        let (status, body, cut, retry_after, location) = result?;
         if (300..400).contains(&status) {
             return Err(CallError::Refused {
                 status,
                 why: self.redirected(status, location.as_deref()),
             });
         }
-        if status >= 300 {
-            mask(&mut body, authorization, out);
-        }
-        let reply = Reply { status, retry_after, body, cut, took };
+        let reply = Reply { status, retry_after, body, cut, took, secrets: self.secrets() };
         if let Some(time) = retry_after.filter(|_| reply.is_trouble()) {
             self.pause_for(time);
         }
@@ -267,16 +286,20 @@ impl Http {
     }
 
     fn network(&self, err: &reqwest::Error) -> CallError {
+        if err.is_builder() {
+            let why = "no request can be made of it: its id and version make no address, or one that is too long";
+            return CallError::Unsendable { why: why.to_owned() };
+        }
         let why = words::of_network(err, &self.host(), self.request_timeout.as_secs_f32());
-        let reach =
-            if err.is_connect() || err.is_builder() { Reach::NeverSent } else { Reach::AnswerLost };
+        let reach = if err.is_connect() { Reach::NeverSent } else { Reach::AnswerLost };
         CallError::Unavailable { why, retry_after: None, reach }
     }
 
     fn redirected(&self, status: u16, location: Option<&str>) -> String {
         let target = location.and_then(|text| self.endpoint.join(text).ok());
         let target = target
-            .map_or_else(|| "somewhere else".to_owned(), |url| words::clean(&host_of(&url), 100));
+            .map(|url| words::clean(&self.secrets().mask(&host_of(&url)), 100))
+            .unwrap_or_else(|| "somewhere else".to_owned());
         format!(
             "{} redirects to {target} ({status}), and redirections are not followed; set --endpoint to the address that answers itself",
             self.host()
@@ -304,24 +327,6 @@ fn wait(text: &str, now: Timestamp) -> Option<Duration> {
         Duration::try_from(date.duration_since(now)).unwrap_or_default()
     };
     Some(asked.min(MAX_RETRY_AFTER))
-}
-
-/// Takes out of an error what nobody may read, should the server repeat it.
-fn mask(body: &mut Vec<u8>, authorization: Option<&SecretString>, out: &Outgoing<'_>) {
-    let header = authorization.map(ExposeSecret::expose_secret);
-    let token = header.and_then(|value| value.split_once(' ')).map(|(_, token)| token);
-    let fields: &[(_, SecretString)] = match &out.payload {
-        Payload::Form(fields) => fields,
-        Payload::Empty | Payload::Json(_) | Payload::Image(..) => &[],
-    };
-    let assertion = fields.iter().find(|(name, _)| *name == "client_assertion");
-    let secrets = token.into_iter().chain(assertion.map(|(_, value)| value.expose_secret()));
-    for secret in secrets.filter(|secret| !secret.is_empty()) {
-        let text = String::from_utf8_lossy(body);
-        if text.contains(secret) {
-            *body = text.replace(secret, "***").into_bytes();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,17 @@ pub(super) fn name(item: &Item, image: &ItemImage) -> ImageName {
     ImageName { digest: image.digest, item_id: item.key.item_id.clone(), slot: image.slot }
 }
 
+/// Whether a location is a file of the marketplace (`marketplace-api.md` §5),
+/// in the plain characters of RFC 3986 §2.3. No other is fetched, unless an
+/// upload named it: who edits an item must not choose what this program asks
+/// the server for in its own name.
+pub(super) fn is_download(location: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+    location
+        .strip_prefix("/v2/files/download/")
+        .is_some_and(|file| file.chars().all(plain) && !matches!(file, "" | "." | ".."))
+}
+
 /// What became of an upload.
 pub(super) enum Uploaded {
     /// The marketplace has it there.
@@ -41,6 +52,7 @@ impl Marketplace {
             let usable = |text: &&str| {
                 (1..=MAX_LOCATION).contains(&text.len())
                     && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+                    && !reply.secrets.are_in(text)
             };
             return match location.filter(usable) {
                 Some(location) => Ok(Uploaded::At(location.to_owned())),
@@ -73,7 +85,8 @@ impl Marketplace {
         location: &str,
         digest: Digest,
     ) -> Result<bool, CallError> {
-        let Some(url) = self.image_url(location) else {
+        let Some(url) = self.image_url(location).filter(|_| !self.http.secrets().are_in(location))
+        else {
             return Ok(false);
         };
         let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
@@ -96,16 +109,18 @@ impl Marketplace {
     /// The address of a server-relative location, below the path of the
     /// endpoint.
     fn image_url(&self, location: &str) -> Option<Url> {
-        let is_path =
-            location.starts_with('/') && !location.starts_with("//") && !location.contains('\\');
+        let is_path = location.starts_with('/')
+            && !location.starts_with("//")
+            && !location.contains(['\\', '?', '#']);
         if !is_path || location.len() > MAX_LOCATION {
             return None;
         }
         let endpoint = self.http.endpoint();
         let prefix = endpoint.path().trim_end_matches('/');
         let url = endpoint.join(&format!("{prefix}{location}")).ok()?;
+        // What is read as another path (dots, odd characters) is another path.
         let is_ours =
-            url.origin() == endpoint.origin() && url.path().starts_with(&format!("{prefix}/"));
+            url.origin() == endpoint.origin() && url.path() == format!("{prefix}{location}");
         is_ours.then_some(url)
     }
 }
@@ -113,7 +128,7 @@ impl Marketplace {
 #[cfg(test)]
 mod tests {
     use super::super::connection::{Connection, Credential, Patience};
-    use super::Marketplace;
+    use super::{Marketplace, is_download};
 
     #[test]
     fn only_a_path_of_our_server_is_fetched() {
@@ -144,6 +159,28 @@ mod tests {
                 "{outside}: {url:?}"
             );
         }
-        assert_eq!(market.image_url("/../secret"), None);
+        for other in ["/../secret", "/v2/../secret", "/v2/%2e%2e/secret", "/v2/a.png?x", "/v2/a#x"]
+        {
+            assert_eq!(market.image_url(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_files_of_the_marketplace_are_downloads() {
+        assert!(is_download("/v2/files/download/0b5e-11.png"));
+        for other in [
+            "/v2/files/download/",
+            "/v2/files/download/..",
+            "/v2/files/download/a/b",
+            "/v2/files/download/a%2Fb",
+            "/v2/files/download/a?b",
+            "/v2/files/download/a#b",
+            "/v2/files/download/a\\b",
+            "/v2/files/x",
+            "/api/tenants/acme/secrets",
+            "https://console.example/v2/files/download/a",
+        ] {
+            assert!(!is_download(other), "{other}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! Bodies are read on the task that called, requests fly beside it, so memory
 //! grows with the requests in flight and never with the catalogue.
 
+pub mod secrets;
 mod words;
 mod error;
 mod connection;
@@ -27,7 +28,7 @@ mod outcome;
 mod send;
 
 pub use client::Marketplace;
-pub use connection::{Connection, Credential, Patience, Secret, SetupError};
+pub use connection::{Connection, Credential, Patience, Secret, SetupError, is_loopback};
 pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::Call;

@@ -19,6 +19,7 @@ use super::answer::object_id;
 use super::client::Marketplace;
 use super::compare::differing;
 use super::error::{CallError, ObserveError};
+use super::secrets::Secrets;
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 
@@ -79,17 +80,19 @@ impl<T: Tree> Observing<'_, '_, T> {
         &mut self,
         seen: Seen,
         generation: Generation,
+        secrets: &Secrets,
     ) -> Result<Taken, ObserveError<T::Error>> {
         match seen {
             Seen::Document(key, Ok(None)) => Ok(Taken::Whole(key, Look::Absent)),
-            Seen::Document(key, Err(CallError::Unavailable { why, .. })) => {
-                Ok(Taken::Whole(key, Look::Failed { why }))
-            }
+            Seen::Document(
+                key,
+                Err(CallError::Unavailable { why, .. } | CallError::Unsendable { why }),
+            ) => Ok(Taken::Whole(key, Look::Failed { why })),
             Seen::Document(_, Err(err)) => Err(err.into()),
             Seen::Document(key, Ok(Some(live))) => {
                 let wanted = self.snapshot.items.get(&key).map(Arc::as_ref);
                 compare(key, &live, wanted, self.bodies, self.locations, generation)
-                    .map(Taken::Part)
+                    .map(|sight| Taken::Part(sight.without(secrets)))
                     .map_err(ObserveError::Source)
             }
             Seen::Picture(sight, picture, Err(err)) => {
@@ -150,7 +153,7 @@ impl Marketplace {
                 Seen::Document(_, got) => got.as_ref().err(),
                 Seen::Picture(_, _, got) => got.as_ref().err(),
             });
-            match round.take(seen, generation)? {
+            match round.take(seen, generation, &self.http.secrets())? {
                 Taken::Whole(key, look) => drop(live.insert(key, look)),
                 Taken::Part(_) if *round.stop.borrow() => {}
                 Taken::Part(mut sight) => match (sight.unseen.pop_front(), self.closed(&streak)) {
@@ -245,6 +248,15 @@ fn is_about(document: &Value, key: &ItemKey) -> bool {
 }
 
 impl Sight {
+    /// Leaves out what nobody may read.
+    fn without(mut self, secrets: &Secrets) -> Self {
+        self.object_id = self.object_id.filter(|id| !secrets.are_in(id));
+        for pointer in &mut self.fields {
+            *pointer = secrets.mask(pointer);
+        }
+        self
+    }
+
     fn result(self) -> Look {
         if self.fields.is_empty() && !self.unwanted {
             Look::Agrees { object_id: self.object_id }
@@ -266,7 +278,7 @@ fn compare<T: Tree>(
     locations: &ImageLocations,
     generation: Generation,
 ) -> Result<Sight, T::Error> {
-    let object_id = object_id(live);
+    let object_id = object_id(live, &Secrets::default());
     let Some(item) = wanted else {
         return Ok(Sight {
             key,
@@ -284,10 +296,10 @@ fn compare<T: Tree>(
         let pointer = format!("/{}", image.slot.field());
         match live.get(image.slot.url_field()).and_then(Value::as_str) {
             Some(there) if locations.get(&name) == Some(there) => {}
-            Some(there) => {
+            Some(there) if images::is_download(there) || locations.holds(there) => {
                 sight.unseen.push_back(Unseen { location: there.to_owned(), name, pointer });
             }
-            None => sight.fields.push(pointer),
+            _ => sight.fields.push(pointer),
         }
     }
     Ok(sight)

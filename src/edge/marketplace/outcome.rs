@@ -61,6 +61,12 @@ where
     fn uploaded(&mut self, group: &mut Group, name: ImageName, result: Result<Reply, CallError>) {
         let pointer = format!("/{}", name.slot.field());
         match result.and_then(|reply| self.market.uploaded(&reply)) {
+            Err(CallError::Unsendable { why }) => {
+                let outcome =
+                    |parcel: Parcel| rejected(parcel.change, why.clone(), Some(pointer.clone()));
+                let outcomes = group.without(&name).into_iter().map(outcome).collect();
+                self.tell(Sent::Outcomes(outcomes));
+            }
             Ok(Uploaded::At(location)) => {
                 let location = ImageLocation { name, location };
                 self.seen_pictures.insert(location.name.clone());
@@ -127,6 +133,10 @@ where
         let reply = match result {
             Ok(reply) if reply.is_success() => return self.answered(group, parcels, &reply),
             Ok(reply) => reply,
+            Err(CallError::Unsendable { why }) => {
+                let refused = |parcel: Parcel| rejected(parcel.change, why.clone(), None);
+                return self.tell(Sent::Outcomes(parcels.into_iter().map(refused).collect()));
+            }
             Err(err) => return self.unanswered(group, parcels, err),
         };
         match reply.status {
@@ -169,7 +179,7 @@ where
 
     fn answered(&mut self, group: &mut Group, parcels: Vec<Parcel>, reply: &Reply) {
         let keys: Vec<&ItemKey> = parcels.iter().map(|parcel| &parcel.change.key).collect();
-        let verdicts = answer::read(&reply.body, &keys, self.generation);
+        let verdicts = answer::read(&reply.body, &keys, self.generation, &reply.secrets);
         let mut outcomes: Vec<Outcome> = Vec::new();
         let mut unknown = Vec::new();
         for (parcel, verdict) in parcels.into_iter().zip(verdicts) {
@@ -201,6 +211,10 @@ where
         let Doubt { parcel, why, retry_after } = doubt;
         let there = match result {
             Ok(there) => there,
+            // Of this item only: it was posted, and cannot be looked at.
+            Err(CallError::Unsendable { .. }) => {
+                return self.tell(Sent::Outcomes(vec![transient(parcel.change, why, retry_after)]));
+            }
             Err(err) => {
                 // The next look would fail the same way.
                 let mut outcomes = vec![transient(parcel.change, why, retry_after)];
@@ -217,8 +231,8 @@ where
         });
         let outcome = match confirmed {
             Some(there) => {
-                let mut outcome =
-                    applied(parcel.change, Verb::Created, answer::object_id(&there), took);
+                let object_id = answer::object_id(&there, &self.market.http.secrets());
+                let mut outcome = applied(parcel.change, Verb::Created, object_id, took);
                 if let Ok(applied) = &mut outcome.result {
                     applied.read_back = true;
                 }
@@ -234,6 +248,10 @@ where
     fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) -> Option<Change> {
         let reply = match result {
             Ok(reply) => reply,
+            Err(CallError::Unsendable { why }) => {
+                self.tell(Sent::Outcomes(vec![rejected(change, why, None)]));
+                return None;
+            }
             Err(err) => {
                 self.fail_or_end(change, err);
                 return None;

@@ -23,7 +23,9 @@ impl Streak {
                 self.weight += if *reach == Reach::NeverSent { Self::LIMIT / 4 } else { 1 };
                 self.why.clone_from(why);
             }
-            Some(CallError::Auth { .. } | CallError::Refused { .. }) => {}
+            Some(
+                CallError::Auth { .. } | CallError::Refused { .. } | CallError::Unsendable { .. },
+            ) => {}
         }
     }
 

@@ -5,6 +5,8 @@ use std::io;
 
 use serde_json::Value;
 
+use super::secrets::Secrets;
+
 /// The longest text of a server that is repeated, in characters: a validator
 /// that lists every field needs some, a page of HTML must not fill a log.
 pub(super) const MAX_WORDS: usize = 500;
@@ -38,25 +40,24 @@ fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What an error body says (`marketplace-api.md` §1.3).
-pub(super) fn of_body(body: &[u8]) -> String {
+/// What a body says (`marketplace-api.md` §1.3), without the secrets.
+pub(super) fn of_body(body: &[u8], secrets: &Secrets) -> String {
     if let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) {
         let said = ["message", "error_description", "error"]
             .iter()
             .filter_map(|field| fields.get(*field).and_then(Value::as_str))
-            .map(|text| clean(text, MAX_WORDS))
+            .map(|text| clean(&secrets.mask(text), MAX_WORDS))
             .find(|text| !text.is_empty());
         return said.unwrap_or_else(|| "no reason given".to_owned());
     }
-    let start = &body[..body.len().min(4 * MAX_EXCERPT)];
-    let text = String::from_utf8_lossy(start);
+    let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         "no reason given".to_owned()
     } else if text.starts_with('<') {
         "an HTML page (a proxy or a wrong endpoint?)".to_owned()
     } else {
-        clean(text, MAX_EXCERPT)
+        clean(&secrets.mask(text), MAX_EXCERPT)
     }
 }
 
@@ -111,7 +112,11 @@ fn causes(err: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, of_body};
+    use super::{Secrets, clean};
+
+    fn of_body(body: &[u8]) -> String {
+        super::of_body(body, &Secrets::default())
+    }
 
     #[test]
     fn a_servers_words_cannot_write_to_the_terminal() {

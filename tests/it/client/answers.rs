@@ -2,6 +2,7 @@ use marketsync::domain::canon::Generation;
 use marketsync::domain::event::Verb;
 use marketsync::domain::item::ItemKey;
 use marketsync::edge::marketplace::answer::{Verdict, read};
+use marketsync::edge::marketplace::secrets::Secrets;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -10,7 +11,12 @@ fn key(item_id: &str, version: &str) -> ItemKey {
 }
 
 fn verdicts(rows: &Value, asked: &[&ItemKey], generation: Generation) -> Vec<Verdict> {
-    read(json!({ "done": true, "items": rows }).to_string().as_bytes(), asked, generation)
+    read(
+        json!({ "done": true, "items": rows }).to_string().as_bytes(),
+        asked,
+        generation,
+        &Secrets::default(),
+    )
 }
 
 fn done(verb: Verb, unchanged: bool) -> Verdict {
@@ -78,7 +84,7 @@ fn a_missing_doubled_or_unclear_row_is_unknown() {
         );
     }
     for body in ["", "null", "[1]", "{\"done\":", "{\"done\":true}"] {
-        let got = read(body.as_bytes(), &[&a], Generation::New);
+        let got = read(body.as_bytes(), &[&a], Generation::New, &Secrets::default());
         assert!(matches!(got[..], [Verdict::Unknown { .. }]), "{body}");
     }
 }
@@ -131,6 +137,6 @@ proptest! {
     #[test]
     fn any_bytes_give_one_verdict_for_each_item(body: Vec<u8>, legacy: bool) {
         let generation = if legacy { Generation::Legacy } else { Generation::New };
-        prop_assert_eq!(read(&body, &[&key("a", "NA"), &key("b", "NA")], generation).len(), 2);
+        prop_assert_eq!(read(&body, &[&key("a", "NA"), &key("b", "NA")], generation, &Secrets::default()).len(), 2);
     }
 }

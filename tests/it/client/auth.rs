@@ -53,6 +53,10 @@ async fn a_refused_token_is_renewed_once() {
 #[tokio::test]
 async fn a_token_that_stays_refused_ends_the_pass_and_is_not_shown() {
     let server = Scripted::start().await;
+    for token in ["token-1", "token-2"] {
+        let answer = json_answer(200, &json!({ "access_token": token }));
+        server.once("POST /api/m2m/oauth/token", answer);
+    }
     server.rule(|seen| {
         let echoed = format!("you sent {}", seen.header("authorization"));
         (!seen.path.ends_with("/token")).then(|| json_answer(401, &json!({ "message": echoed })))

@@ -282,3 +282,37 @@ async fn a_live_picture_that_cannot_be_fetched_now_is_no_difference() {
         assert!(locations.get(&name(&item)).is_none());
     }
 }
+
+#[tokio::test]
+async fn who_edits_an_item_does_not_choose_what_is_fetched() {
+    for url in [
+        "/api/tenants/acme/marketplace/items",
+        "/v2/files/download/live.png?as=other",
+        "/v2/files/download/live.png#x",
+        "/v2/files/download/../../../api/companies",
+        "/v2/files/download/a/live.png",
+        "/v2/files/live.png",
+    ] {
+        for is_known in [false, true] {
+            let server = Scripted::start().await;
+            let mut shop = Shop::new();
+            let item = pictured(&mut shop, "a", "NA", b"same");
+            let mut there = document("a", "NA");
+            there["imageUrl"] = json!(url);
+            server.rule(move |seen| {
+                let is_look = seen.path.contains("/versions/");
+                Some(if is_look { json_answer(200, &there) } else { text_answer(200, "same") })
+                    .filter(|_| !seen.path.ends_with("/token") && !seen.path.ends_with("/version"))
+            });
+            // Known of another picture: what an upload named may be fetched.
+            let other = ImageName { slot: ImageSlot::SupportedByImage, ..name(&item) };
+            let known = ImageLocation { name: other, location: url.to_owned() };
+            let mut locations: ImageLocations = is_known.then_some(known).into_iter().collect();
+            let live = observe(&market(&server), &mut shop, &mut locations).await.unwrap();
+            let fetched = server.seen("GET").len() - 2;
+            let agrees = matches!(live[&item.key], Look::Agrees { .. });
+            let may_be = is_known && !url.contains(['?', '#']) && !url.contains("..");
+            assert_eq!((fetched, agrees), (usize::from(may_be), may_be), "{url} {is_known}");
+        }
+    }
+}

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use marketsync::domain::event::{Action, Failure, Reason, Verb};
 use marketsync::domain::images::ImageLocations;
-use marketsync::edge::marketplace::{CallError, SendError, Sending, Sent};
+use marketsync::domain::plan::Look;
+use marketsync::edge::marketplace::{CallError, Connection, Marketplace, SendError, Sending, Sent};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{hasty, market, send, send_with};
+use super::{basic, connection, hasty, market, observe, send, send_with};
 use crate::support::scripted::{Answer, Scripted, Seen, inserted, json_answer, text_answer};
 use crate::support::shop::{Shop, change, create, document, update};
 
@@ -52,6 +53,30 @@ async fn every_action_has_its_outcome() {
     assert_eq!(body.header("content-type"), "application/json");
     assert_eq!(body.json(), json!({ "resources": [document("made", "NA")] }));
     assert_eq!(server.seen("DELETE")[0].header("content-type"), "");
+}
+
+#[tokio::test]
+async fn an_item_that_makes_no_address_is_refused_and_counts_for_nothing_else() {
+    let server = Scripted::start().await;
+    // No address is longer than 65534 bytes.
+    let company = "x".repeat(70_000);
+    let market = Marketplace::new(Connection { company, ..connection(&server, basic()) }).unwrap();
+    let (mut shop, mut changes) = shop_of(60);
+    for n in 0..50 {
+        let gone = shop.item(&format!("gone{n}"), "NA");
+        changes.push(change(Action::Delete, Reason::Removed, &gone));
+    }
+    let (told, result) = send(&market, &mut shop, changes).await;
+    result.unwrap();
+    let outcomes = told.outcomes();
+    assert_eq!((outcomes.len(), told.unsent()), (110, 0));
+    for outcome in outcomes {
+        let rejected = matches!(&outcome.result, Err(Failure::Rejected { why, .. }) if why.contains("too long"));
+        assert!(rejected, "{:?}", outcome.result);
+    }
+    let live = observe(&market, &mut shop, &mut ImageLocations::default()).await.unwrap();
+    let failed = |look: &Look| matches!(look, Look::Failed { why } if why.contains("too long"));
+    assert!(live.len() == 110 && live.values().all(failed));
 }
 
 #[tokio::test]
