@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::DirectoryError;
 use crate::domain::item::RepoPath;
+use crate::domain::source::clean;
 
 /// An open directory. What it opens lies below it, whatever links say.
 pub(crate) struct Root {
@@ -120,7 +121,8 @@ impl Root {
         folder: &Path,
         limit: usize,
     ) -> Result<Vec<(OsString, Listed)>, DirectoryError> {
-        let failed = |source| DirectoryError::Read { path: folder.display().to_string(), source };
+        let failed =
+            |source| DirectoryError::Read { path: clean(&folder.display().to_string()), source };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let entries = match self.dir.read_dir(folder) {
             Ok(entries) => entries,

@@ -257,8 +257,11 @@ fn plant(at: &Path, head: &str) {
     fs::write(at.join("config"), "[core]\n\trepositoryformatversion = 0\n").unwrap();
 }
 
+/// What leads elsewhere, and how it is put there.
+type Lead = (&'static str, Box<dyn Fn()>);
+
 /// The ways of a folder that has the files of a repository to another one.
-fn leads(at: &Path, other: &Repo) -> [(&'static str, Box<dyn Fn()>); 5] {
+fn leads(at: &Path, other: &Repo) -> [Lead; 5] {
     let (at, git) = (at.to_owned(), other.path().join(".git"));
     let config = at.join("config");
     let (commondir, alternates) = (at.join("commondir"), at.join("objects/info/alternates"));
