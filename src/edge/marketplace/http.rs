@@ -297,9 +297,10 @@ impl Http {
 
     fn redirected(&self, status: u16, location: Option<&str>) -> String {
         let target = location.and_then(|text| self.endpoint.join(text).ok());
-        let target = target
-            .map(|url| words::clean(&self.secrets().mask(&host_of(&url)), 100))
-            .unwrap_or_else(|| "somewhere else".to_owned());
+        let target = target.map_or_else(
+            || "somewhere else".to_owned(),
+            |url| words::clean(&self.secrets().mask(&host_of(&url)), 100),
+        );
         format!(
             "{} redirects to {target} ({status}), and redirections are not followed; set --endpoint to the address that answers itself",
             self.host()
