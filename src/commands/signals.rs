@@ -1,5 +1,7 @@
 //! SIGTERM and SIGINT: the first asks to stop, the second stops.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -8,6 +10,10 @@ use crate::commands::failure::CommandError;
 /// The numbers of the signals that end a process (POSIX).
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
+
+/// How long a call in flight may take once the process is asked to stop:
+/// Kubernetes kills after 30 s (`practice.md` §4).
+const GRACE: Duration = Duration::from_secs(25);
 
 /// The signals, caught from now on.
 pub struct Signals {
@@ -42,7 +48,7 @@ impl Signals {
     }
 
     /// Runs `work` to its end. After the first signal it is asked to stop;
-    /// after the second it is dropped where it stands. Returns its result, if
+    /// after the second, or after [`GRACE`], it is dropped where it stands. Returns its result, if
     /// it came to one, and the first signal.
     pub async fn guard<T>(&mut self, work: impl Future<Output = T>) -> (Option<T>, Option<u8>) {
         tokio::pin!(work);
@@ -54,6 +60,7 @@ impl Signals {
         tokio::select! {
             done = &mut work => (Some(done), Some(signal)),
             _ = self.next() => (None, Some(signal)),
+            () = tokio::time::sleep(GRACE) => (None, Some(signal)),
         }
     }
 }

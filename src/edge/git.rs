@@ -5,9 +5,9 @@
 //! read, and it reads no configuration of the machine or the user here, so it
 //! does not matter who owns the repository.
 
-mod changes;
 mod discover;
 mod tree;
+mod changes;
 mod uncommitted;
 
 use std::fmt;

@@ -106,6 +106,10 @@ impl Secret {
                 let shown = path.display();
                 let cannot =
                     |err: std::io::Error| format!("the secret file {shown} cannot be read: {err}");
+                // A FIFO would be waited for, and no signal ends that.
+                if !tokio::fs::metadata(path).await.map_err(cannot)?.is_file() {
+                    return Err(format!("the secret file {shown} is no regular file"));
+                }
                 let file = tokio::fs::File::open(path).await.map_err(cannot)?;
                 let mut text = String::new();
                 file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text).await.map_err(cannot)?;

@@ -48,6 +48,14 @@ pub(super) fn inspect(path: &Path) -> Result<Option<Identity>, StoreError> {
     Ok(open_to_read(path)?.map(|(_, identity)| identity))
 }
 
+/// Whether nothing was ever applied or tried with it.
+pub(super) fn is_unused(path: &Path) -> Result<bool, StoreError> {
+    let Some((connection, _)) = open_to_read(path)? else { return Ok(true) };
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM ledger) AND NOT EXISTS (SELECT 1 FROM history)";
+    let unused = connection.query_row(sql, [], |row| row.get(0));
+    unused.map_err(|fault| Fault::from(fault).at(path))
+}
+
 /// Opens the database for reading; none if there is none, or an empty one.
 pub(super) fn open_to_read(path: &Path) -> Result<Option<(Connection, Identity)>, StoreError> {
     let is_empty = |path: &Path| match std::fs::metadata(path) {

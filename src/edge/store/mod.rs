@@ -68,18 +68,25 @@ impl Store {
         let lock = lock::take(dir, now)?;
         let path = file::path_in(dir);
         let found = file::inspect(&path)?;
-        if let Some(found) = &found {
+        // A run that reached nobody has recorded nothing: what it was for does
+        // not bind the next one.
+        if let Some(found) = &found
+            && !file::is_unused(&path)?
+        {
             same_use(dir, found, identity)?;
         }
         let connection = file::open_to_write(&path, identity)?;
+        let is_other = found.as_ref().is_some_and(|found| found != identity);
         let moved_from =
             found.map(|found| found.source).filter(|source| *source != identity.source);
         let mut store =
             Self { connection, path, identity: identity.clone(), moved_from, _lock: Some(lock) };
-        if store.moved_from.is_some() {
+        if is_other {
             store.write(|transaction| {
-                let sql = "UPDATE meta SET value = ?1 WHERE name = 'source'";
-                transaction.execute(sql, [&identity.source])?;
+                let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
+                transaction.execute(sql, ("endpoint", &identity.endpoint))?;
+                transaction.execute(sql, ("company", &identity.company))?;
+                transaction.execute(sql, ("source", &identity.source))?;
                 Ok(())
             })?;
         }

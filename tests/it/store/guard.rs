@@ -193,6 +193,15 @@ fn an_empty_file_is_a_beginning() {
 fn a_state_serves_one_purpose() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
+    // Nothing was tried with it yet: it may serve another.
+    let mut other = identity();
+    other.endpoint = "https://mistyped.example.com".into();
+    drop(Store::open(dir.path(), &other, NOW).unwrap());
+    let mut store = open(dir.path());
+    assert_eq!(store.identity(), &identity());
+    let tried = change(&key("a", "NA"), Action::Create, Reason::New);
+    store.save(&Ledger::default(), &[failed(tried)], &at(NOW)).unwrap();
+    drop(store);
     let with = |edit: fn(&mut Identity)| {
         let mut other = identity();
         edit(&mut other);
