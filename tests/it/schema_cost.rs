@@ -150,7 +150,7 @@ fn levels_count_through_references() {
     assert_refused(&deep, "levels with each reference expanded: 513, at most 512");
 }
 
-/// The same answers as from a validator without a guard.
+/// What a schema that can be used finds in a document.
 fn checked(schema: &Value, document: &Value) -> Vec<Violation> {
     violations(&compile_alone(&schema.to_string()).unwrap(), document, "")
 }
