@@ -10,6 +10,7 @@ pub mod images;
 pub mod source;
 pub mod canon;
 pub mod delta;
+pub mod schema_cost;
 pub mod schema;
 pub mod tree;
 pub mod schema_files;

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
-use serde_json::Value;
+use jsonschema::{Keyword, PatternOptions, Retrieve, Uri, ValidationError, Validator};
+use serde_json::{Value, json};
 
 use crate::domain::item::{Digest, ItemType, PLATFORM};
+use crate::domain::schema_cost::{self, Cost, MAX_WALK, MAX_WORK, decoded};
 use crate::domain::source::{Place, nearest};
 
 /// The most violations that are reported of one document. A person mends the
@@ -22,8 +23,18 @@ const MAX_VIOLATIONS: usize = 50;
 /// schema from a repository must not stall the program.
 const BACKTRACK_LIMIT: usize = 100_000;
 
+/// The most bytes that one compiled pattern may take, and as many for what it
+/// remembers while it matches: with 500 patterns a quarter of a gigabyte. Those
+/// of the program's own schemas, which the public catalogue has as well, fit.
+const PATTERN_SIZE: usize = 256 * 1024;
+
 /// The longest rendering of a value in a message, in characters.
 const FOUND_LENGTH: usize = 80;
+
+/// The keyword that holds a document to [`MAX_WORK`] and [`MAX_WALK`], and the address of the
+/// schema that it stands in. Nothing serves it.
+const GUARD: &str = "x-marketsync-work";
+const GUARD_BASE: &str = "guard:///";
 
 /// The base of schemas that come from files of a commit. Nothing serves it.
 pub const COMMIT_BASE: &str = "commit:///";
@@ -153,18 +164,61 @@ pub fn parse(text: &str) -> Result<Value, SchemaError> {
 
 /// Compiles a schema whose own address is `base`. It may refer to the `files`
 /// that are handed over, by address, and to nothing else.
+///
+/// The validator looks at the size of a document first: one that is too large
+/// for the schema ([`MAX_WORK`], [`MAX_WALK`]) is refused and not held to it.
 pub fn compile(
     base: &str,
     schema: &Value,
-    files: BTreeMap<String, Value>,
+    mut files: BTreeMap<String, Value>,
 ) -> Result<Validator, SchemaError> {
-    jsonschema::options()
-        .should_validate_formats(true)
-        .with_pattern_options(patterns())
-        .with_base_uri(base)
+    let cost = schema_cost::cost(base, schema, &files)
+        .map_err(|large| SchemaError { why: large.to_string() })?;
+    let options =
+        || jsonschema::options().should_validate_formats(true).with_pattern_options(patterns());
+    let error = |error: ValidationError<'_>| SchemaError { why: error.to_string() };
+    // Only what is handed over as a whole schema is held to the rules for
+    // schemas, so it is compiled once as that.
+    let plain = options().with_base_uri(base).with_retriever(Files(files.clone()));
+    plain.build(schema).map_err(error)?;
+    files.insert(base.to_owned(), schema.clone());
+    let guarded =
+        json!({ "if": { GUARD: true }, "then": { "$ref": base }, "else": { GUARD: true } });
+    options()
+        .with_base_uri(GUARD_BASE)
         .with_retriever(Files(files))
-        .build(schema)
-        .map_err(|error| SchemaError { why: error.to_string() })
+        .with_keyword(GUARD, move |_, _, _| Ok(Box::new(Guard { cost })))
+        .build(&guarded)
+        .map_err(error)
+}
+
+/// Holds a document to [`MAX_WORK`] and [`MAX_WALK`].
+struct Guard {
+    cost: Cost,
+}
+
+impl<'i> Keyword<'i> for Guard {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        let Cost { values, levels } = self.cost;
+        let (size, depth) = schema_cost::size(instance);
+        let (work, walk) = (size.saturating_mul(values), depth.saturating_mul(levels));
+        let why = if work > MAX_WORK {
+            format!(
+                "its {size} values times the {values} of the schema: {work}, at most {MAX_WORK}"
+            )
+        } else if walk > MAX_WALK {
+            format!(
+                "its {depth} levels times the {levels} of the schema: {walk}, at most {MAX_WALK}"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(ValidationError::custom(format!("the document is too large for this schema ({why})")))
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.validate(instance).is_ok()
+    }
 }
 
 /// Compiles a schema that refers to no other file.
@@ -173,7 +227,10 @@ pub fn compile_alone(text: &str) -> Result<Validator, SchemaError> {
 }
 
 fn patterns() -> PatternOptions<jsonschema::FancyRegex> {
-    PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT)
+    PatternOptions::fancy_regex()
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .size_limit(PATTERN_SIZE)
+        .dfa_size_limit(PATTERN_SIZE)
 }
 
 /// The address of a file of the commit: its path with every byte escaped that
@@ -189,27 +246,6 @@ pub fn address(path: &str) -> String {
         }
     }
     address
-}
-
-/// A reference without its escapes (RFC 3986 §2.1). What is no escape, or
-/// gives no UTF-8, stays or is replaced: no file has such a name.
-pub fn decoded(reference: &str) -> String {
-    let mut bytes = Vec::with_capacity(reference.len());
-    let mut rest = reference.as_bytes();
-    while let [first, after @ ..] = rest {
-        let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) if *first == b'%' => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The addresses without fragment that a schema refers to, as written.
@@ -299,6 +335,16 @@ fn describe(error: &ValidationError<'_>, prefix: &str, found: &mut Vec<Violation
                 Some(inner) => describe(inner, prefix, found),
                 None => found.push(violation("fits none of the allowed forms".to_owned(), None)),
             }
+        }
+        // Only the guard of `compile` is such a keyword, and it says all.
+        ValidationErrorKind::Custom { message, .. } => {
+            let named = error.instance().get("$schema").is_some();
+            found.push(Violation {
+                pointer: if named { format!("{pointer}/$schema") } else { pointer.clone() },
+                found: None,
+                hint: Some("make the schema or the document smaller".to_owned()),
+                ..violation(message.clone(), None)
+            });
         }
         kind => {
             let (message, expected) = words(kind, error);

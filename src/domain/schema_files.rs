@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::domain::item::{BlobId, Digest, RepoPath};
 use crate::domain::schema;
+use crate::domain::schema_cost::decoded;
 use crate::domain::source::quote;
 use crate::domain::tree::{MAX_SCHEMA_BYTES, Tree, opened};
 
@@ -68,7 +69,7 @@ pub fn gather<T: Tree>(
         };
         let references =
             schema::references(&schema).into_iter().filter(|target| !target.contains("://"));
-        open.extend(references.map(|target| (path.parent(), schema::decoded(&target))));
+        open.extend(references.map(|target| (path.parent(), decoded(&target))));
         texts.push((path, schema));
     }
     let mut texts =

@@ -32,6 +32,7 @@ mod plan_laws;
 mod plan_table;
 mod readme;
 mod report;
+mod schema_cost;
 mod signals;
 mod source;
 mod store;
