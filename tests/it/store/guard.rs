@@ -200,7 +200,7 @@ fn a_state_serves_one_purpose() {
     let mut store = open(dir.path());
     assert_eq!(store.identity(), &identity());
     let tried = change(&key("a", "NA"), Action::Create, Reason::New);
-    store.save(&Ledger::default(), &[failed(tried)], &at(NOW)).unwrap();
+    store.save(&Ledger::default(), &[done(tried, Verb::Created)], &at(NOW)).unwrap();
     drop(store);
     let with = |edit: fn(&mut Identity)| {
         let mut other = identity();
