@@ -166,7 +166,10 @@ fn the_table_of_what_was_applied() {
 
     7 items at 0123456: 2 applied, 2 unchanged, 2 failed, 2 held, 1 problem in a file
     ");
-    insta::assert_snapshot!(text::applied(&Report { items: 1, unchanged: 1, ..Report::default() }), @"1 item: 0 applied, 1 unchanged");
+    let nothing = Report { items: 1, planned: true, unchanged: 1, ..Report::default() };
+    insta::assert_snapshot!(text::applied(&nothing), @"1 item: 0 applied, 1 unchanged");
+    let ended_early = Report { items: 1, ..Report::default() };
+    insta::assert_snapshot!(text::applied(&ended_early), @"1 item: not compared with the marketplace");
 }
 
 #[test]

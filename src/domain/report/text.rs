@@ -138,6 +138,11 @@ fn why(failure: &Failure) -> String {
 
 /// One line that counts everything.
 fn summary(report: &Report) -> String {
+    let commit =
+        report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
+    if !report.planned {
+        return format!("{}{commit}: not compared with the marketplace", items(report.items));
+    }
     let Sorted { written, noted, failed } = sorted(report);
     let errors = report.errors().count();
     let mut parts = vec![
@@ -156,8 +161,6 @@ fn summary(report: &Report) -> String {
             parts.push(format!("{count} {what}"));
         }
     }
-    let commit =
-        report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
     format!("{}{commit}: {}", items(report.items), parts.join(", "))
 }
 
