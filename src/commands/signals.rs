@@ -48,7 +48,7 @@ impl Signals {
     }
 
     /// Runs `work` to its end. After the first signal it is asked to stop;
-    /// after the second, or after [`GRACE`], it is dropped where it stands. Returns its result, if
+    /// after the second, or 25 s later, it is dropped where it stands. Returns its result, if
     /// it came to one, and the first signal.
     pub async fn guard<T>(&mut self, work: impl Future<Output = T>) -> (Option<T>, Option<u8>) {
         tokio::pin!(work);
