@@ -153,7 +153,12 @@ fn check(request: &Request<'_>, resource: &Value) -> Result<Draft, Vec<ItemError
     };
     let mut item = item.clone();
     let mut kept = Map::new();
-    if request.switches.unknown_keys != UnknownKeys::Reject {
+    if request.switches.unknown_keys == UnknownKeys::Reject {
+        // The vendor's schema files allow it, and nearly every item of the
+        // public catalogue has it: a server that refused it would refuse them
+        // (`marketplace-api.md` §7.1).
+        item.remove("$schema");
+    } else {
         for key in request.schemas.unknown_keys(request.model, &item) {
             if let Some(value) = item.remove(&key) {
                 kept.insert(key, value);

@@ -43,7 +43,7 @@ async fn upsert_replaces_or_merges() {
 #[tokio::test]
 async fn unknown_keys_are_rejected_dropped_or_kept() {
     let mut item = sidecar("a");
-    item["$schema"] = json!("../manifest.schema.json");
+    item["descripton"] = json!("A typo");
     for (unknown_keys, done, stored) in [
         (UnknownKeys::Reject, false, false),
         (UnknownKeys::Drop, true, false),
@@ -55,9 +55,15 @@ async fn unknown_keys_are_rejected_dropped_or_kept() {
         let kept = market
             .handle
             .item(COMPANY, &key("a", "NA"))
-            .is_some_and(|item| item.get("$schema").is_some());
+            .is_some_and(|item| item.get("descripton").is_some());
         assert_eq!(kept, stored, "{unknown_keys:?}");
     }
+    let mut item = sidecar("a");
+    item["$schema"] = json!("../manifest.schema.json");
+    let market = with(Switches::default()).await;
+    let (_, body) = market.apply(&[item]).await;
+    assert!(flags(&body).0, "as the public catalogue has it: {body}");
+    assert_eq!(market.handle.item(COMPANY, &key("a", "NA")).unwrap().get("$schema"), None);
 }
 
 #[tokio::test]
