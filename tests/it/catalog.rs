@@ -194,6 +194,10 @@ fn a_wrong_document_gives_one_problem_at_its_place() {
             "a.json:3:1 /version items of type sidecar carry no version",
         ),
         (versioned("1.0"), "a.json:2:21 /version/name version.name is no semantic version: "),
+        (
+            versioned(&format!("1.0.0-{}", "a".repeat(200))),
+            "a.json:2:21 /version/name version.name has 206 bytes",
+        ),
         (versioned("v1.0.0"), "a.json:2:21 /version/name version.name is no semantic version: "),
         (versioned("NA"), "a.json:2:21 /version/name version.name is no semantic version: "),
         (

@@ -296,3 +296,23 @@ fn the_marketplace_serves_until_a_signal() {
         complains(&bare(home.path(), &args).exits(2), &words);
     }
 }
+
+#[test]
+fn a_variable_that_is_no_text_is_nobodys_business() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bench = Bench::new();
+    bench.commit(&[sidecar("alpha")]);
+    let mut validate = program(bench.home.path());
+    validate.env("FOO", std::ffi::OsString::from_vec(vec![0xff]));
+    validate.arg("validate").arg(bench.repo.path());
+    let run = Running::start(validate).end().exits(0);
+    assert!(run.stdout.starts_with("1 valid item"), "{run}");
+}
+
+#[test]
+fn a_secret_file_that_would_be_waited_for_is_refused() {
+    let bench = Bench::new();
+    bench.commit(&[sidecar("alpha")]);
+    let run = bench.apply(&["--retry-for=0s", "--client-secret-file=/dev/null"]).exits(2);
+    complains(&run, &["/dev/null", "no regular file"]);
+}

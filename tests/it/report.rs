@@ -287,3 +287,26 @@ fn the_report_for_machines() {
     "#);
     insta::assert_snapshot!(json::error("cannot read", Some("look")), @r#"{"error":{"hint":"look","message":"cannot read"},"version":1}"#);
 }
+
+#[test]
+fn a_later_pass_takes_nothing_back() {
+    let before = sample();
+    let keys = |report: &Report| report.outcomes.keys().cloned().collect::<Vec<_>>();
+
+    // It ended before it read anything.
+    let unread = before.clone().continued(Report::default());
+    assert_eq!((keys(&unread), unread.held.len()), (keys(&before), before.held.len()));
+    assert_eq!(unread.commit, before.commit);
+
+    // It ended before it planned anything.
+    let read = Report { commit: before.commit.clone(), items: 9, ..Report::default() };
+    let unplanned = before.clone().continued(read);
+    assert_eq!((keys(&unplanned), unplanned.items), (keys(&before), 9));
+
+    // It planned: what went earlier still went, and is not unchanged as well.
+    let commit = before.commit.clone();
+    let later = Report { commit, items: 7, planned: true, unchanged: 5, ..Report::default() };
+    let done = before.outcomes.values().filter(|outcome| outcome.result.is_ok()).count();
+    let whole = before.continued(later);
+    assert_eq!((whole.outcomes.len(), whole.unchanged), (done, 5 - done));
+}
