@@ -73,13 +73,17 @@ mod tests {
     use super::{Backoff, LONGEST_PAUSE, until_settled};
     use crate::domain::event::Rest;
 
-    fn run(give_up: u64, results: &[Result<Rest, bool>]) -> (Result<Rest, bool>, usize, Duration) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+    /// A runtime whose clock moves only when everybody waits.
+    fn paused() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
-            .unwrap();
-        runtime.block_on(async {
+            .unwrap()
+    }
+
+    fn run(give_up: u64, results: &[Result<Rest, bool>]) -> (Result<Rest, bool>, usize, Duration) {
+        paused().block_on(async {
             let (_keep, stop) = watch::channel(false);
             let calls = Cell::new(0);
             let start = Instant::now();
@@ -129,12 +133,7 @@ mod tests {
 
     #[test]
     fn a_long_first_pass_leaves_time_to_try_again() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused().block_on(async {
             let (_keep, stop) = watch::channel(false);
             let calls = Cell::new(0);
             let pass = async || {

@@ -32,8 +32,7 @@ pub async fn marketplace(config: &MarketplaceConfig) -> Result<Exit, CommandErro
 fn settings(config: &MarketplaceConfig) -> Result<Settings, CommandError> {
     let mut switches = serde_json::Map::new();
     for (name, value) in &config.switches {
-        let value = value.parse().map_or_else(|_| value.as_str().into(), serde_json::Value::Bool);
-        switches.insert(name.replace('-', "_"), value);
+        switches.insert(name.replace('-', "_"), value.as_str().into());
     }
     let given = config
         .switches
@@ -43,7 +42,6 @@ fn settings(config: &MarketplaceConfig) -> Result<Settings, CommandError> {
         .join(", ");
     let switches = serde_json::from_value(switches.into())
         .map_err(|why| CommandError::Switch { switch: given, why: why.to_string() })?;
-    // The patch level decides nothing: the API is that of MAJOR.MINOR.
     Ok(Settings {
         console: config.console,
         switches,

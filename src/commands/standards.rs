@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::commands::failure::CommandError;
 use crate::config::SourceConfig;
-use crate::domain::item::{Digest, ItemType};
-use crate::domain::schema::{Schemas, compile_alone};
+use crate::domain::item::Digest;
+use crate::domain::schema::Schemas;
 use crate::domain::standards::{Standards, Tailoring};
 use crate::edge::source::{Source, SourceOptions};
 use crate::edge::telemetry;
@@ -24,12 +24,16 @@ pub fn open_source(config: &SourceConfig) -> Result<Source, CommandError> {
 /// The standards that the configuration asks for. Reads the schema files of
 /// `--schema`, which only the user names and never the source.
 pub fn standards(config: &SourceConfig, company: Option<&str>) -> Result<Standards, CommandError> {
-    let mut added: Vec<(ItemType, String)> = Vec::new();
+    let unusable = |path: Option<&PathBuf>| {
+        let path = path.cloned();
+        move |source| CommandError::Schema { path, source }
+    };
+    let mut schemas = Schemas::new().map_err(unusable(None))?;
     for (item_type, path) in &config.schemas {
-        added.push((item_type.clone(), read_schema(path)?));
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| CommandError::ReadSchema { path: path.clone(), source })?;
+        schemas.add(item_type, &text).map_err(unusable(Some(path)))?;
     }
-    let schemas =
-        Schemas::new(&added).map_err(|source| CommandError::Schema { path: None, source })?;
     Ok(Standards {
         schemas,
         tailoring: Tailoring {
@@ -39,15 +43,6 @@ pub fn standards(config: &SourceConfig, company: Option<&str>) -> Result<Standar
         company: company.map(str::to_owned),
         strict: config.strict,
     })
-}
-
-fn read_schema(path: &PathBuf) -> Result<String, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| CommandError::ReadSchema { path: path.clone(), source })?;
-    // Compiled here once more, so that the message names the file.
-    compile_alone(&text)
-        .map_err(|source| CommandError::Schema { path: Some(path.clone()), source })?;
-    Ok(text)
 }
 
 /// Says that an edit is not committed, if that shows at once. A courtesy: a

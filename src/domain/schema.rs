@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::domain::item::{Digest, ItemType, PLATFORM};
 use crate::domain::schema_cost::{self, Cost, MAX_WALK, MAX_WORK, decoded};
 use crate::domain::source::{Place, nearest};
+use crate::domain::text;
 
 /// The most violations that are reported of one document. A person mends the
 /// first few and looks again.
@@ -96,9 +97,8 @@ const RESOURCES: [(&str, &str); 10] = [
 ];
 
 impl Schemas {
-    /// The schemas of the program, and those that the user added: each with
-    /// the type that it is for and its text.
-    pub fn new(added: &[(ItemType, String)]) -> Result<Self, SchemaError> {
+    /// The schemas of the program.
+    pub fn new() -> Result<Self, SchemaError> {
         let mut hasher = blake3::Hasher::new();
         let mut embedded = |text: &str| {
             hasher.update(text.as_bytes());
@@ -115,13 +115,16 @@ impl Schemas {
         for (name, text) in RESOURCES {
             resources.insert(name, embedded(text)?);
         }
-        let mut extra = Vec::new();
-        for (item_type, text) in added {
-            hasher.update(item_type.to_string().as_bytes()).update(text.as_bytes());
-            extra.push((item_type.clone(), compile_alone(text)?));
-        }
         let fingerprint = Digest::from(*hasher.finalize().as_bytes());
-        Ok(Self { manifest, sidecar, resources, added: extra, fingerprint })
+        Ok(Self { manifest, sidecar, resources, added: Vec::new(), fingerprint })
+    }
+
+    /// Adds a schema of the user's own for items of this type.
+    pub fn add(&mut self, item_type: &ItemType, text: &str) -> Result<(), SchemaError> {
+        self.added.push((item_type.clone(), compile_alone(text)?));
+        let all = format!("{} {item_type} {text}", self.fingerprint);
+        self.fingerprint = Digest::of(all.as_bytes());
+        Ok(())
     }
 
     /// Changes when any of these schemas changes.
@@ -440,12 +443,7 @@ fn shown(value: &Value) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    let mut short: String = clean.clone().take(FOUND_LENGTH).collect();
-    if clean.count() > FOUND_LENGTH {
-        short.push('…');
-    }
-    short
+    text::cut(text, FOUND_LENGTH)
 }
 
 /// A name as a reference token of a JSON pointer (RFC 6901 §4).

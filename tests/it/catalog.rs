@@ -20,7 +20,7 @@ pub(crate) const JPEG: &[u8] = b"\xff\xd8\xff\xe0 three";
 
 pub(crate) fn standards() -> Standards {
     Standards {
-        schemas: Schemas::new(&[]).unwrap(),
+        schemas: Schemas::new().unwrap(),
         tailoring: Tailoring { set_tenant: None, default_lifecycle: Lifecycle::Published },
         company: Some("acme".to_owned()),
         strict: false,
