@@ -6,28 +6,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::event::Rest;
-
-/// The first pause after a pass that left something to try again.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest pause (`practice.md` §4): somebody waits for the item.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// Pauses that double, each drawn from its whole length ("full jitter"), so
-/// that many clients of one server do not come back together.
-#[derive(Debug, Default)]
-pub struct Backoff {
-    tries: u32,
-}
-
-impl Backoff {
-    /// The next pause; never shorter than the server asked for.
-    pub fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
-        self.tries += 1;
-        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
-    }
-}
+use crate::edge::backoff;
 
 /// Repeats a pass until nothing is left to try again, or until `stop` says so,
 /// or for `give_up`, counted from the first pass that left something. Returns
@@ -43,13 +22,18 @@ pub async fn until_settled<E>(
     wait: impl Fn(Duration),
 ) -> Result<Rest, E> {
     let mut deadline = None;
-    let mut backoff = Backoff::default();
+    let mut failures = 0;
     loop {
         let result = pass().await;
         let rest = result.as_ref().map_or_else(&again, |rest| *rest);
-        let Rest::Retry { after } = rest else { return result };
+        let asked = match rest {
+            Rest::Settled => return result,
+            Rest::Retry { after } => after.unwrap_or_default(),
+            Rest::Waiting { due } => due,
+        };
         let deadline = *deadline.get_or_insert_with(|| Instant::now() + give_up);
-        let pause = backoff.next(after);
+        failures += 1;
+        let pause = backoff::pause(failures).max(asked);
         if *stop.borrow() || Instant::now() + pause >= deadline {
             return result;
         }
@@ -70,7 +54,7 @@ mod tests {
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    use super::{Backoff, LONGEST_PAUSE, until_settled};
+    use super::until_settled;
     use crate::domain::event::Rest;
 
     /// A runtime whose clock moves only when everybody waits.
@@ -158,13 +142,5 @@ mod tests {
         let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
         let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
         assert!(took >= Duration::from_secs(30), "{took:?}");
-    }
-
-    #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let mut backoff = Backoff::default();
-        for _ in 0..100 {
-            assert!(backoff.next(None) <= LONGEST_PAUSE);
-        }
     }
 }

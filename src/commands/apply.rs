@@ -1,6 +1,6 @@
 //! `apply`: the whole line, repeated until nothing is left to try again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,8 +22,10 @@ use crate::cycle::{self, CycleError, Order, World};
 use crate::daemon::until_settled;
 use crate::domain::event::{Event, Rest};
 use crate::domain::item::Digest;
+use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
 use crate::domain::report::{Report, json, text};
+use crate::domain::retries::Retries;
 use crate::edge::marketplace::{Connection, Credential, Marketplace, Patience, Secret};
 use crate::edge::source::Source;
 use crate::edge::store::Store;
@@ -105,7 +107,7 @@ async fn passes(
     let mut ledger = store.load_ledger()?;
     let mut seen = store.recall_seen(fingerprint(&standards, source))?;
     let mut locations = store.image_locations()?;
-    let mut tries = BTreeMap::new();
+    let (mut retries, mut looks) = (Retries::default(), Looks::default());
     if ledger.rows.is_empty() {
         info!("No record of earlier passes: every item is looked at, and what agrees is adopted");
     }
@@ -133,7 +135,8 @@ async fn passes(
             ledger: &mut ledger,
             seen: &mut seen,
             locations: &mut locations,
-            tries: &mut tries,
+            retries: &mut retries,
+            looks: &mut looks,
         };
         let result = cycle::run(world, &order, &mut now, &mut tell).await;
         *report = std::mem::take(report).continued(now);
@@ -163,6 +166,9 @@ fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> 
     let pass = &config.pass;
     Order {
         scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
+        rate: u32::MAX,
+        hurry: stop.clone(),
+        waits: false,
         correct_drift: pass.drift == Drift::Correct,
         prune: pass.prune,
         retry_rejected: true,
