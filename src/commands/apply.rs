@@ -159,7 +159,7 @@ async fn passes(
             Rest::Settled
         }
     };
-    Ok(until_settled(config.pass.retry_for, stop, pass, again, wait).await)
+    Ok(until_settled(config.retry_for, stop, pass, again, wait).await)
 }
 
 fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> Order {
