@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::event::Rest;
+use crate::domain::standing::Trigger;
 use crate::edge::backoff;
 
 /// Repeats a pass until nothing is left to try again, or until `stop` says so,
@@ -43,6 +44,147 @@ pub async fn until_settled<E>(
             // The sender outlives this: it is what catches the signals.
             _ = stop.wait_for(|stopped| *stopped) => return result,
         }
+    }
+}
+
+/// When a daemon makes passes if nothing moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From one look at HEAD to the next: events get lost.
+    pub poll: Duration,
+    /// From the start of one search for drift to the start of the next; none if
+    /// there is none.
+    pub drift: Option<Duration>,
+}
+
+/// What a turn left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// What the pass left; none if there was no need for one.
+    pub rest: Option<Rest>,
+    /// Whether the search for drift has more to look at.
+    pub more: bool,
+}
+
+/// How far from its time the search for drift may begin, so that many daemons
+/// do not search together (`practice.md` §4).
+const DRIFT_JITTER: f64 = 0.1;
+
+/// Makes passes until `stop` says so: at once when something moved, when an
+/// item or the whole pass is due again, for drift, and on a slow beat that
+/// covers lost events.
+///
+/// `moved` completes when the source may have moved, and says why it is
+/// thought so. If that happens during a pass, `hurry` is set, so that the pass
+/// may cut short what can wait. `next` is told how long it is until the next
+/// pass.
+pub async fn drive(
+    pace: Pace,
+    hurry: &watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+    mut moved: impl AsyncFnMut() -> Trigger,
+    mut turn: impl AsyncFnMut(Trigger) -> Turn,
+    mut next: impl FnMut(Duration),
+) {
+    let mut agenda = Agenda::new(pace);
+    let mut trigger = Trigger::Start;
+    loop {
+        hurry.send_replace(false);
+        let mut woken = None;
+        let left = {
+            let work = turn(trigger);
+            tokio::pin!(work);
+            loop {
+                let waits = !*hurry.borrow();
+                tokio::select! {
+                    biased;
+                    left = &mut work => break left,
+                    _ = stop.wait_for(|stopped| *stopped), if waits => drop(hurry.send_replace(true)),
+                    why = moved(), if waits => {
+                        woken = Some(why);
+                        hurry.send_replace(true);
+                    }
+                }
+            }
+        };
+        if *stop.borrow() {
+            return;
+        }
+        agenda.note(trigger, left);
+        let (at, why) = agenda.first();
+        next(at.saturating_duration_since(Instant::now()));
+        trigger = match woken {
+            Some(why) => why,
+            None => tokio::select! {
+                biased;
+                _ = stop.wait_for(|stopped| *stopped) => return,
+                why = moved() => why,
+                () = tokio::time::sleep_until(at) => why,
+            },
+        };
+    }
+}
+
+/// What is to be done, and when.
+struct Agenda {
+    pace: Pace,
+    poll: Instant,
+    drift: Option<Instant>,
+    /// When the search for drift began that is under way.
+    searching: Option<Instant>,
+    retry: Option<Instant>,
+    /// How many passes in a row left something, and no time for it.
+    failures: u32,
+}
+
+impl Agenda {
+    /// The search for drift begins at once: what happened while nobody looked,
+    /// nobody knows.
+    fn new(pace: Pace) -> Self {
+        let now = Instant::now();
+        let drift = pace.drift.map(|_| now);
+        Self { pace, poll: now, drift, searching: None, retry: None, failures: 0 }
+    }
+
+    fn note(&mut self, trigger: Trigger, left: Turn) {
+        let now = Instant::now();
+        self.poll = now + self.pace.poll;
+        match left.rest {
+            None => {}
+            Some(Rest::Settled) => (self.retry, self.failures) = (None, 0),
+            Some(Rest::Waiting { due }) => (self.retry, self.failures) = (Some(now + due), 0),
+            Some(Rest::Retry { after }) => {
+                self.failures = self.failures.saturating_add(1);
+                let pause = backoff::pause(self.failures).max(after.unwrap_or_default());
+                self.retry = Some(now + pause);
+            }
+        }
+        if trigger != Trigger::Drift {
+            return;
+        }
+        let began = *self.searching.get_or_insert(now);
+        let paused = matches!(left.rest, Some(Rest::Retry { .. }));
+        if left.more {
+            self.drift = if paused { self.retry } else { Some(now) };
+        } else {
+            let jitter = 1.0 + DRIFT_JITTER * (2.0 * fastrand::f64() - 1.0);
+            self.drift = self.pace.drift.map(|every| (began + every.mul_f64(jitter)).max(now));
+            self.searching = None;
+        }
+    }
+
+    /// What comes first. At one time, what failed goes before what may have
+    /// drifted.
+    fn first(&self) -> (Instant, Trigger) {
+        let retry = self.retry.map(|at| (at, Trigger::Retry));
+        let drift = self.drift.map(|at| (at, Trigger::Drift));
+        let others = [retry, drift].into_iter().flatten();
+        others.fold(
+            (self.poll, Trigger::Poll),
+            |first, other| {
+                if other.0 < first.0 { other } else { first }
+            },
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use super::error::ConfigError;
 use super::layers::Layers;
 use super::{PassConfig, SourceConfig, identity, listen, pass, source, state_of, value};
 use crate::cli::{self, Drift};
-use crate::edge::marketplace::Secret;
+use crate::edge::secret::Secret;
 use crate::edge::store::Identity;
 
 /// How often HEAD is looked at beside the events (`practice.md` §4).
