@@ -6,28 +6,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::event::Rest;
-
-/// The first pause after a pass that left something to try again.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest pause (`practice.md` §4): somebody waits for the item.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// Pauses that double, each drawn from its whole length ("full jitter"), so
-/// that many clients of one server do not come back together.
-#[derive(Debug, Default)]
-pub struct Backoff {
-    tries: u32,
-}
-
-impl Backoff {
-    /// The next pause; never shorter than the server asked for.
-    pub fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
-        self.tries += 1;
-        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
-    }
-}
+use crate::domain::standing::Trigger;
+use crate::edge::backoff;
 
 /// Repeats a pass until nothing is left to try again, or until `stop` says so,
 /// or for `give_up`, counted from the first pass that left something. Returns
@@ -43,13 +23,18 @@ pub async fn until_settled<E>(
     wait: impl Fn(Duration),
 ) -> Result<Rest, E> {
     let mut deadline = None;
-    let mut backoff = Backoff::default();
+    let mut failures = 0;
     loop {
         let result = pass().await;
         let rest = result.as_ref().map_or_else(&again, |rest| *rest);
-        let Rest::Retry { after } = rest else { return result };
+        let asked = match rest {
+            Rest::Settled => return result,
+            Rest::Retry { after } => after.unwrap_or_default(),
+            Rest::Waiting { due } => due,
+        };
         let deadline = *deadline.get_or_insert_with(|| Instant::now() + give_up);
-        let pause = backoff.next(after);
+        failures += 1;
+        let pause = backoff::pause(failures).max(asked);
         if *stop.borrow() || Instant::now() + pause >= deadline {
             return result;
         }
@@ -62,6 +47,147 @@ pub async fn until_settled<E>(
     }
 }
 
+/// When a daemon makes passes if nothing moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From one look at HEAD to the next: events get lost.
+    pub poll: Duration,
+    /// From the start of one search for drift to the start of the next; none if
+    /// there is none.
+    pub drift: Option<Duration>,
+}
+
+/// What a turn left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// What the pass left; none if there was no need for one.
+    pub rest: Option<Rest>,
+    /// Whether the search for drift has more to look at.
+    pub more: bool,
+}
+
+/// How far from its time the search for drift may begin, so that many daemons
+/// do not search together (`practice.md` §4).
+const DRIFT_JITTER: f64 = 0.1;
+
+/// Makes passes until `stop` says so: at once when something moved, when an
+/// item or the whole pass is due again, for drift, and on a slow beat that
+/// covers lost events.
+///
+/// `moved` completes when the source may have moved, and says why it is
+/// thought so. If that happens during a pass, `hurry` is set, so that the pass
+/// may cut short what can wait. `next` is told how long it is until the next
+/// pass.
+pub async fn drive(
+    pace: Pace,
+    hurry: &watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+    mut moved: impl AsyncFnMut() -> Trigger,
+    mut turn: impl AsyncFnMut(Trigger) -> Turn,
+    mut next: impl FnMut(Duration),
+) {
+    let mut agenda = Agenda::new(pace);
+    let mut trigger = Trigger::Start;
+    loop {
+        hurry.send_replace(false);
+        let mut woken = None;
+        let left = {
+            let work = turn(trigger);
+            tokio::pin!(work);
+            loop {
+                let waits = !*hurry.borrow();
+                tokio::select! {
+                    biased;
+                    left = &mut work => break left,
+                    _ = stop.wait_for(|stopped| *stopped), if waits => drop(hurry.send_replace(true)),
+                    why = moved(), if waits => {
+                        woken = Some(why);
+                        hurry.send_replace(true);
+                    }
+                }
+            }
+        };
+        if *stop.borrow() {
+            return;
+        }
+        agenda.note(trigger, left);
+        let (at, why) = agenda.first();
+        next(at.saturating_duration_since(Instant::now()));
+        trigger = match woken {
+            Some(why) => why,
+            None => tokio::select! {
+                biased;
+                _ = stop.wait_for(|stopped| *stopped) => return,
+                why = moved() => why,
+                () = tokio::time::sleep_until(at) => why,
+            },
+        };
+    }
+}
+
+/// What is to be done, and when.
+struct Agenda {
+    pace: Pace,
+    poll: Instant,
+    drift: Option<Instant>,
+    /// When the search for drift began that is under way.
+    searching: Option<Instant>,
+    retry: Option<Instant>,
+    /// How many passes in a row left something, and no time for it.
+    failures: u32,
+}
+
+impl Agenda {
+    /// The search for drift begins at once: what happened while nobody looked,
+    /// nobody knows.
+    fn new(pace: Pace) -> Self {
+        let now = Instant::now();
+        let drift = pace.drift.map(|_| now);
+        Self { pace, poll: now, drift, searching: None, retry: None, failures: 0 }
+    }
+
+    fn note(&mut self, trigger: Trigger, left: Turn) {
+        let now = Instant::now();
+        self.poll = now + self.pace.poll;
+        match left.rest {
+            None => {}
+            Some(Rest::Settled) => (self.retry, self.failures) = (None, 0),
+            Some(Rest::Waiting { due }) => (self.retry, self.failures) = (Some(now + due), 0),
+            Some(Rest::Retry { after }) => {
+                self.failures = self.failures.saturating_add(1);
+                let pause = backoff::pause(self.failures).max(after.unwrap_or_default());
+                self.retry = Some(now + pause);
+            }
+        }
+        if trigger != Trigger::Drift {
+            return;
+        }
+        let began = *self.searching.get_or_insert(now);
+        let paused = matches!(left.rest, Some(Rest::Retry { .. }));
+        if left.more {
+            self.drift = if paused { self.retry } else { Some(now) };
+        } else {
+            let jitter = 1.0 + DRIFT_JITTER * (2.0 * fastrand::f64() - 1.0);
+            self.drift = self.pace.drift.map(|every| (began + every.mul_f64(jitter)).max(now));
+            self.searching = None;
+        }
+    }
+
+    /// What comes first. At one time, what failed goes before what may have
+    /// drifted.
+    fn first(&self) -> (Instant, Trigger) {
+        let retry = self.retry.map(|at| (at, Trigger::Retry));
+        let drift = self.drift.map(|at| (at, Trigger::Drift));
+        let others = [retry, drift].into_iter().flatten();
+        others.fold(
+            (self.poll, Trigger::Poll),
+            |first, other| {
+                if other.0 < first.0 { other } else { first }
+            },
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -70,7 +196,7 @@ mod tests {
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    use super::{Backoff, LONGEST_PAUSE, until_settled};
+    use super::until_settled;
     use crate::domain::event::Rest;
 
     /// A runtime whose clock moves only when everybody waits.
@@ -158,13 +284,5 @@ mod tests {
         let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
         let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
         assert!(took >= Duration::from_secs(30), "{took:?}");
-    }
-
-    #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let mut backoff = Backoff::default();
-        for _ in 0..100 {
-            assert!(backoff.next(None) <= LONGEST_PAUSE);
-        }
     }
 }

@@ -1,8 +1,11 @@
 //! What touches the outside: the only modules that do.
 
+pub mod backoff;
 pub mod directory;
+pub mod secret;
 pub mod git;
 pub mod source;
 pub mod marketplace;
 pub mod store;
+pub mod heartbeat;
 pub mod telemetry;

@@ -138,6 +138,17 @@ impl Store {
         })
     }
 
+    /// Notes that a pass is about to write to the marketplace. On a full or
+    /// read-only disk this fails, and nothing is sent that could not be
+    /// recorded.
+    pub fn note_pass(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('last_pass', ?1)";
+            transaction.execute(sql, [now.to_string()])?;
+            Ok(())
+        })
+    }
+
     /// One transaction: all of `work`, or nothing.
     fn write<T>(
         &mut self,
