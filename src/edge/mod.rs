@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod git;
 pub mod source;
+pub mod watch;
 pub mod marketplace;
 pub mod store;
 pub mod telemetry;
