@@ -130,7 +130,8 @@ impl Watch {
             let place = Place::find(&self.location);
             let is_same = self.place.as_ref() == Some(&place);
             let is_told = hint.moved || hint.all || !hint.gone.is_empty();
-            if round == 0 && is_same && (!is_told || self.is_given_up()) {
+            let is_settled = !is_told && self.given_up.is_none();
+            if round == 0 && is_same && (is_settled || self.is_given_up()) {
                 self.renew();
                 return;
             }
@@ -305,7 +306,7 @@ impl Watch {
                             self.limit
                         )));
                     }
-                    _ => gaps.push(format!("cannot watch {}: {error}", folder.display())),
+                    _ => gaps.push(format!("cannot watch a folder: {error}")),
                 },
             }
         }
