@@ -190,14 +190,15 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::time::Duration;
 
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    use super::until_settled;
+    use super::{Pace, Turn, drive, until_settled};
     use crate::domain::event::Rest;
+    use crate::domain::standing::Trigger;
 
     /// A runtime whose clock moves only when everybody waits.
     fn paused() -> tokio::runtime::Runtime {
@@ -284,5 +285,118 @@ mod tests {
         let asked = Ok(Rest::Retry { after: Some(Duration::from_secs(30)) });
         let (_, _, took) = run(120, &[asked, Ok(Rest::Settled)]);
         assert!(took >= Duration::from_secs(30), "{took:?}");
+    }
+
+    const SETTLED: Turn = Turn { rest: Some(Rest::Settled), more: false };
+    const PACE: Pace = Pace { poll: Duration::from_secs(10), drift: Some(Duration::from_mins(10)) };
+
+    /// Drives until `turns` are used up; returns when each was made, in seconds
+    /// from the start, and why. Something moves at each of `moves`.
+    fn driven(pace: Pace, moves: &[u64], turns: &[Turn]) -> Vec<(u64, Trigger)> {
+        paused().block_on(async {
+            let stop = watch::Sender::new(false);
+            let hurry = watch::Sender::new(false);
+            let start = Instant::now();
+            let made = RefCell::new(Vec::new());
+            let left = RefCell::new(moves.iter());
+            let moved = async || {
+                let Some(at) = left.borrow().as_slice().first() else {
+                    return std::future::pending().await;
+                };
+                tokio::time::sleep_until(start + Duration::from_secs(*at)).await;
+                left.borrow_mut().next();
+                Trigger::Commit
+            };
+            let turn = async |trigger| {
+                let mut made = made.borrow_mut();
+                made.push((start.elapsed().as_secs(), trigger));
+                if made.len() == turns.len() {
+                    stop.send_replace(true);
+                }
+                turns[made.len() - 1]
+            };
+            drive(pace, &hurry, stop.subscribe(), moved, turn, |_| {}).await;
+            made.into_inner()
+        })
+    }
+
+    const QUIET: Pace = Pace { poll: Duration::from_secs(10), drift: None };
+
+    #[test]
+    fn it_looks_now_and_then_and_at_once_when_something_moved() {
+        let made = driven(QUIET, &[4, 25], &[SETTLED; 5]);
+        let (s, p, c) = (Trigger::Start, Trigger::Poll, Trigger::Commit);
+        assert_eq!(made, [(0, s), (4, c), (14, p), (24, p), (25, c)]);
+    }
+
+    #[test]
+    fn an_item_has_its_turn_when_it_is_due() {
+        let waits = Turn { rest: Some(Rest::Waiting { due: Duration::from_secs(7) }), more: false };
+        let nothing = Turn { rest: None, more: false };
+        let made = driven(QUIET, &[3], &[waits, nothing, SETTLED, SETTLED]);
+        let (s, p, c, r) = (Trigger::Start, Trigger::Poll, Trigger::Commit, Trigger::Retry);
+        // A look that found nothing moved does not put the retry off.
+        assert_eq!(made, [(0, s), (3, c), (7, r), (17, p)]);
+    }
+
+    #[test]
+    fn the_server_is_left_alone_as_long_as_it_asks() {
+        let after = Some(Duration::from_secs(8));
+        let wait = Turn { rest: Some(Rest::Retry { after }), more: false };
+        let made = driven(QUIET, &[], &[wait, SETTLED]);
+        assert_eq!(made, [(0, Trigger::Start), (8, Trigger::Retry)]);
+    }
+
+    #[test]
+    fn a_search_for_drift_goes_on_until_it_has_seen_all() {
+        let more = Turn { rest: Some(Rest::Settled), more: true };
+        let made = driven(PACE, &[], &[SETTLED, more, more, SETTLED, SETTLED]);
+        let (s, d, p) = (Trigger::Start, Trigger::Drift, Trigger::Poll);
+        assert_eq!(made, [(0, s), (0, d), (0, d), (0, d), (10, p)]);
+        let drifts = |made: Vec<(u64, Trigger)>| -> Vec<u64> {
+            made.into_iter().filter(|(_, why)| *why == d).map(|(at, _)| at).collect()
+        };
+        let [first, second] = drifts(driven(PACE, &[], &[SETTLED; 70]))[..] else {
+            panic!("two searches in some 11 minutes")
+        };
+        assert!(first == 0 && (540..=660).contains(&second), "{second}");
+    }
+
+    #[test]
+    fn a_search_that_fails_waits_like_the_rest() {
+        let after = Some(Duration::from_secs(5));
+        let failed = Turn { rest: Some(Rest::Retry { after }), more: true };
+        let made = driven(PACE, &[], &[SETTLED, failed, SETTLED, SETTLED]);
+        let (s, d, r) = (Trigger::Start, Trigger::Drift, Trigger::Retry);
+        assert_eq!(made, [(0, s), (0, d), (5, r), (5, d)]);
+    }
+
+    #[test]
+    fn who_waits_is_heard_during_a_pass() {
+        paused().block_on(async {
+            let stop = watch::Sender::new(false);
+            let hurry = watch::Sender::new(false);
+            let mut hears = hurry.subscribe();
+            let moves = Cell::new(1);
+            let moved = async || {
+                if moves.replace(0) == 0 {
+                    std::future::pending::<()>().await;
+                }
+                Trigger::Commit
+            };
+            let made = RefCell::new(Vec::new());
+            let turn = async |trigger| {
+                made.borrow_mut().push(trigger);
+                if trigger == Trigger::Start {
+                    // A part of a pass that can wait ends by this alone.
+                    hears.wait_for(|hurry| *hurry).await.unwrap();
+                } else {
+                    stop.send_replace(true);
+                }
+                SETTLED
+            };
+            drive(QUIET, &hurry, stop.subscribe(), moved, turn, |_| {}).await;
+            assert_eq!(made.into_inner(), [Trigger::Start, Trigger::Commit]);
+        });
     }
 }
