@@ -25,3 +25,19 @@ deny:
 readme:
     SNAPSHOTS=overwrite cargo test
     git --no-pager diff --stat
+
+# The files of deploy/, each with the tool that reads it.
+deploy-check:
+    deploy/check/run
+
+# Builds the container image and lives with it: read-only, no capabilities, user 10001.
+image-check image="":
+    deploy/check/image {{ image }}
+
+# A daemon, scraped by a real Prometheus.
+metrics-check program="":
+    deploy/check/metrics {{ program }}
+
+# Static program, image, chart, SBOM and checksums, in target/release-artifacts.
+release:
+    deploy/release/build
