@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use super::error::ConfigError;
 use super::layers::{Environment, config_home, place, read};
-use crate::edge::marketplace::{Credential, Secret};
+use crate::edge::marketplace::Credential;
+use crate::edge::secret::Secret;
 
 /// miactl's configuration, as far as it matters here.
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod directory;
+pub mod secret;
 pub mod git;
 pub mod source;
 pub mod marketplace;

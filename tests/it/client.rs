@@ -17,9 +17,10 @@ use marketsync::domain::images::ImageLocations;
 use marketsync::domain::item::ItemKey;
 use marketsync::domain::plan::Live;
 use marketsync::edge::marketplace::{
-    Connection, Credential, Marketplace, ObserveError, Observing, Patience, Secret, SendError,
-    Sending, Sent,
+    Connection, Credential, Marketplace, ObserveError, Observing, Patience, SendError, Sending,
+    Sent,
 };
+use marketsync::edge::secret::Secret;
 use tokio::sync::watch;
 
 use crate::support::scripted::Scripted;

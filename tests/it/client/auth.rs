@@ -6,9 +6,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use marketsync::domain::canon::Generation;
 use marketsync::domain::images::ImageLocations;
 use marketsync::domain::plan::Look;
-use marketsync::edge::marketplace::{
-    CallError, Connection, Credential, Marketplace, Secret, SetupError,
-};
+use marketsync::edge::marketplace::{CallError, Connection, Credential, Marketplace, SetupError};
+use marketsync::edge::secret::Secret;
 use serde_json::{Value, json};
 
 use super::{basic, connection, market, observe};

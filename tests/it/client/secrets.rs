@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use marketsync::domain::images::ImageLocations;
 use marketsync::domain::plan::Look;
-use marketsync::edge::marketplace::{Credential, Marketplace, Secret};
+use marketsync::edge::marketplace::{Credential, Marketplace};
+use marketsync::edge::secret::Secret;
 use serde_json::{Value, json};
 
 use super::{connection, observe, send_with};

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use marketsync::cli::Cli;
 use marketsync::config::{ApplyConfig, Config, ConfigError, Environment, Job, resolve};
-use marketsync::edge::marketplace::{Credential, Secret};
+use marketsync::edge::marketplace::Credential;
+use marketsync::edge::secret::Secret;
 use secrecy::ExposeSecret;
 
 /// Variables of the environment.
