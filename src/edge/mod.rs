@@ -8,4 +8,7 @@ pub mod source;
 pub mod marketplace;
 pub mod store;
 pub mod heartbeat;
+pub mod metrics;
+pub mod hook;
 pub mod telemetry;
+pub mod serve;
