@@ -7,8 +7,7 @@ use crate::commands::failure::CommandError;
 use crate::commands::{Exit, print};
 use crate::config::StatusConfig;
 use crate::domain::report::{json, text};
-use crate::domain::status::{LastResult, LastTry, Status};
-use crate::edge::store::{Past, PastResult, Store};
+use crate::edge::store::Store;
 
 /// Shows every item that is known.
 pub fn status(config: &StatusConfig, now: Timestamp) -> Result<Exit, CommandError> {
@@ -16,18 +15,7 @@ pub fn status(config: &StatusConfig, now: Timestamp) -> Result<Exit, CommandErro
         return Err(CommandError::NoState { dir: config.state.clone() });
     };
     info!(state = %config.state.display(), "Reading");
-    let tries =
-        store.last_results()?.into_iter().map(|(key, past)| (key, last_try(past))).collect();
-    let status = Status::of(&store.load_ledger()?, &tries, store.last_commit()?.as_ref());
+    let status = store.status()?;
     print(config.format, || text::status(&status, now), || json::status(&status))?;
     Ok(if status.is_good() { Exit::Good } else { Exit::Trouble })
-}
-
-fn last_try(past: Past) -> LastTry {
-    let result = match past.result {
-        PastResult::Done(verb) => LastResult::Done { verb },
-        PastResult::Transient(why) => LastResult::Failed { why },
-        PastResult::Rejected(why) => LastResult::Rejected { why },
-    };
-    LastTry { at: past.at, commit: past.commit, result }
 }

@@ -9,4 +9,7 @@ pub mod watch;
 pub mod marketplace;
 pub mod store;
 pub mod heartbeat;
+pub mod metrics;
+pub mod hook;
 pub mod telemetry;
+pub mod serve;

@@ -83,6 +83,21 @@ pub struct Watch {
     given_up: Option<Instant>,
 }
 
+/// What waits for a [`Watch`].
+pub struct Wakes(Arc<Shared>);
+
+impl Wakes {
+    /// As [`Watch::moved`].
+    pub async fn moved(&self) {
+        self.0.wait().await;
+    }
+
+    /// As [`Watch::events`].
+    pub fn events(&self) -> u64 {
+        self.0.events()
+    }
+}
+
 /// Why a tree is not watched.
 struct TooMany(String);
 
@@ -145,6 +160,11 @@ impl Watch {
             hint = self.shared.take_hint();
         }
         self.shared.moved();
+    }
+
+    /// What waits for this watch, also while it is asked to [`Watch::follow`].
+    pub fn wakes(&self) -> Wakes {
+        Wakes(Arc::clone(&self.shared))
     }
 
     /// Waits until something may have moved and has then kept quiet: for 50 ms

@@ -49,6 +49,10 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Commit, Self::Hook, Self::Poll, Self::Retry, Self::Drift];
+
     /// Its name in logs, metrics and `/status`.
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +84,9 @@ pub enum Came {
 }
 
 impl Came {
+    /// Everything that it can come to.
+    pub const ALL: [Self; 5] = [Self::Success, Self::Noop, Self::Partial, Self::Error, Self::Held];
+
     /// Its name in logs, metrics and `/status`.
     pub fn name(self) -> &'static str {
         match self {

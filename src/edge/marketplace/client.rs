@@ -13,7 +13,7 @@ use crate::domain::item::ItemKey;
 use super::auth::Tokens;
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
-use super::http::{Call, Http, MAX_DOCUMENT, Outgoing, Payload, Reply};
+use super::http::{Call, Http, InFlight, MAX_DOCUMENT, Outgoing, Payload, Reply};
 use super::upload::Upload;
 
 /// The marketplace of one company. It makes no request until it is asked
@@ -51,6 +51,11 @@ impl Marketplace {
     pub fn with_log(mut self, log: impl Fn(&Call) + Send + Sync + 'static) -> Self {
         self.http.log = Some(Box::new(log));
         self
+    }
+
+    /// How many of its requests wait for their answer, now and later.
+    pub fn in_flight(&self) -> InFlight {
+        self.http.in_flight.clone()
     }
 
     /// How long the server asked to be left alone, as far as that lies ahead:

@@ -22,6 +22,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::domain::event::Outcome;
 use crate::domain::ledger::{Ledger, Settling};
+use crate::domain::status::Status;
 
 pub use cache::{LOCATIONS_KEPT, Locations};
 pub use error::StoreError;
@@ -118,6 +119,13 @@ impl Store {
     /// What was last applied, and what was refused.
     pub fn load_ledger(&self) -> Result<Ledger, StoreError> {
         rows::load(&self.connection).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// What is known of every item.
+    pub fn status(&self) -> Result<Status, StoreError> {
+        let tries =
+            self.last_results()?.into_iter().map(|(key, past)| (key, past.into())).collect();
+        Ok(Status::of(&self.load_ledger()?, &tries, self.last_commit()?.as_ref()))
     }
 
     /// Makes durable what `outcomes` did to `ledger`, all of it or nothing:

@@ -44,12 +44,14 @@ const IMPURE: [(&str, &str); 22] = [
 
 /// What only some files may name: they are the one place where that part of
 /// the outside is touched.
-const ONLY_IN: [(&str, &[&str]); 7] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("git2", &["src/edge/git"]),
     ("reqwest", &["src/edge/marketplace"]),
     ("rusqlite", &["src/edge/store"]),
     ("axum", &["src/embedded", "src/edge/serve"]),
     ("notify", &["src/edge/watch"]),
+    ("prometheus", &["src/edge/metrics"]),
+    ("aws_lc_rs", &["src/edge/hook"]),
     ("process::exit", &["src/main.rs"]),
     ("process::abort", &["src/main.rs"]),
 ];
