@@ -66,13 +66,15 @@ const STATUS: &str = "\
 Examples:
   marketsync status
   marketsync status --state /var/lib/marketsync --format json
+  marketsync status --url http://127.0.0.1:8080
 
 The state is found by --state, or else by endpoint, company and source as `apply` was given them.
 
 Exit codes:
   0    the state was read
-  1    some item failed or was rejected when it was last tried
-  2    there is no state, or it could not be read";
+  1    some item failed or was rejected when it was last tried; with --url also a file that is
+       broken, or a last pass that did not come to its end
+  2    there is no state, or it could not be read; or nobody answers at --url";
 
 const MARKETPLACE: &str = "\
 Examples:
@@ -188,6 +190,10 @@ pub struct Status {
     /// The company
     #[arg(long, value_name = "ID")]
     pub company_id: Option<String>,
+    /// Ask the `marketsync run` that listens there, in place of the state; http
+    /// if it names no scheme
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group says it")]
     pub output: Output,

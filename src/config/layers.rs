@@ -55,6 +55,7 @@ settings! {
         endpoint company_id client_id client_secret_file key_id private_key_file token_file ca_file
         state drift prune allow_deletes max_updates retry_for
         format log_format log_level
+        url
         listen console data control;
     several: exclude schema switch
 }

@@ -12,3 +12,4 @@ pub mod metrics;
 pub mod hook;
 pub mod telemetry;
 pub mod serve;
+pub mod probe;
