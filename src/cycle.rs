@@ -302,11 +302,11 @@ fn note_defaults(
     tell: &mut dyn FnMut(&Event),
 ) {
     let wanted = plan.changes.iter().filter_map(|change| change.wanted.as_ref());
-    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count();
-    if unstated > 0 && generation == Some(Generation::New) {
+    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count() > 0;
+    if unstated && generation == Some(Generation::New) {
         let status = standards.tailoring.default_lifecycle;
         tell(&Event::Notice(format!(
-            "{unstated} of the items to send state no lifecycleStatus and go as `{status}` \
+            "items that state no lifecycleStatus go as `{status}` \
              (--default-lifecycle chooses another)"
         )));
     }
