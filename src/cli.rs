@@ -152,6 +152,10 @@ pub struct Status {
     /// The company
     #[arg(long, value_name = "ID")]
     pub company_id: Option<String>,
+    /// Ask the `marketsync run` that listens there, in place of the state; http
+    /// if it names no scheme
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group says it")]
     pub output: Output,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use marketsync::cli::{Cli, Command, Format, LogFormat};
 use marketsync::commands::failure::CommandError;
 use marketsync::commands::{Exit, apply, marketplace, print, run, status, validate};
-use marketsync::config::{self, Config, Job};
+use marketsync::config::{self, Config, Job, StatusOf};
 use marketsync::domain::report::json;
 use marketsync::edge::telemetry;
 
@@ -63,7 +63,12 @@ fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
         }
         Job::Apply(config) => runtime()?.block_on(apply::apply(&config, log)),
         Job::Validate(config) => validate::validate(&config),
-        Job::Status(config) => status::status(&config, Timestamp::now()),
+        Job::Status(config) => match &config.of {
+            StatusOf::State(dir) => status::of_state(dir, config.format, Timestamp::now()),
+            StatusOf::Process(url) => {
+                runtime()?.block_on(status::of_process(url, config.format, Timestamp::now()))
+            }
+        },
         Job::Marketplace(config) => runtime()?.block_on(marketplace::marketplace(&config)),
         Job::Completions(shell) => {
             let mut out = Vec::new();

@@ -63,13 +63,15 @@ pub(super) const STATUS: &str = "\
 Examples:
   marketsync status
   marketsync status --state /var/lib/marketsync --format json
+  marketsync status --url http://127.0.0.1:8080
 
 The state is found by --state, or else by endpoint, company and source as `apply` was given them.
 
 Exit codes:
   0    the state was read
-  1    some item failed or was rejected when it was last tried
-  2    there is no state, or it could not be read";
+  1    some item failed or was rejected when it was last tried; with --url also a file that is
+       broken, or a last pass that did not come to its end
+  2    there is no state, or it could not be read; or nobody answers at --url";
 
 pub(super) const MARKETPLACE: &str = "\
 Examples:

@@ -56,6 +56,7 @@ settings! {
         endpoint company_id client_id client_secret_file key_id private_key_file token_file ca_file
         state drift prune allow_deletes max_updates retry_for
         format log_format log_level
+        url
         listen console data control
         branch git_username git_password_file ssh_key_file known_hosts_file git_ca_file
         hook_secret_file poll_every fetch_every drift_every drift_rate;

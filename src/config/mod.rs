@@ -16,6 +16,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use url::Url;
+
 use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel};
 use crate::domain::item::{ItemType, Lifecycle, RepoPath};
 use crate::edge::store::{Identity, default_dir};
@@ -100,10 +102,19 @@ pub struct ValidateConfig {
 /// A look at the state.
 #[derive(Debug)]
 pub struct StatusConfig {
-    /// The state directory.
-    pub state: PathBuf,
+    /// Who is asked.
+    pub of: StatusOf,
     /// The form of the result.
     pub format: Format,
+}
+
+/// Who knows the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusOf {
+    /// The state in this directory.
+    State(PathBuf),
+    /// The process that listens there.
+    Process(Url),
 }
 
 /// A marketplace of our own.
@@ -238,8 +249,11 @@ fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig,
 
 fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, ConfigError> {
     let format = format(layers, &args.output)?;
-    if let Some(state) = state(layers, &args.state)? {
-        return Ok(StatusConfig { state, format });
+    if let Some(url) = daemon(layers, args)? {
+        return Ok(StatusConfig { of: StatusOf::Process(url), format });
+    }
+    if let Some(dir) = state(layers, &args.state)? {
+        return Ok(StatusConfig { of: StatusOf::State(dir), format });
     }
     let connection = cli::Connection {
         endpoint: args.endpoint.clone(),
@@ -254,7 +268,45 @@ fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, Confi
         company: target.company,
         source: source_name(&location, path.as_ref()),
     };
-    Ok(StatusConfig { state: usual_state(layers, &identity)?, format })
+    Ok(StatusConfig { of: StatusOf::State(usual_state(layers, &identity)?), format })
+}
+
+/// The process that is to be asked, if one is. Environment and file may hold
+/// what other commands need; an option says what this one is to do.
+fn daemon(layers: &Layers<'_>, args: &cli::Status) -> Result<Option<Url>, ConfigError> {
+    let others = [
+        ("--state", args.state.state.is_some()),
+        ("SOURCE", args.source.is_some()),
+        ("--path", args.path.is_some()),
+        ("--endpoint", args.endpoint.is_some()),
+        ("--company-id", args.company_id.is_some()),
+    ];
+    let other = others.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name);
+    match (&args.url, other) {
+        (None, Some(_)) => Ok(None),
+        (Some(_), Some(other)) => {
+            Err(ConfigError::Both { one: "--url".to_owned(), other: other.to_owned() })
+        }
+        (url, None) => Ok(layers.checked("url", url.as_ref(), address)?.map(|given| given.value)),
+    }
+}
+
+/// The address of a process of ours: http, as it speaks it, if nothing else is
+/// said.
+fn address(text: &str) -> Result<Url, String> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    // The text is not repeated: it may hold a password.
+    let url: Url = with_scheme.parse().map_err(|cause| format!("this is no URL: {cause}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("this is an http:// or https:// URL, not {}://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("this URL holds no user and no password; nobody asks for one".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("this URL has no query (`?`) and no fragment (`#`)".to_owned());
+    }
+    Ok(url)
 }
 
 fn marketplace(

@@ -13,3 +13,4 @@ pub mod metrics;
 pub mod hook;
 pub mod telemetry;
 pub mod serve;
+pub mod probe;

@@ -1,6 +1,6 @@
 //! What `/status` answers: the standing of a process as a document for
 //! machines, and its rendering for people. The shape is documented in
-//! `docs/reports.md`.
+//! `docs/monitoring.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -176,6 +176,17 @@ impl Page {
             problems: standing.problems.iter().take(LISTED).map(json::problem).collect(),
             problems_total: standing.problems.len(),
         }
+    }
+}
+
+impl Page {
+    /// Whether nothing is wrong that somebody must mend, and the last pass came
+    /// to its end.
+    pub fn is_good(&self) -> bool {
+        let bad = [State::Failed, State::Rejected, State::Invalid];
+        let count = |state| self.counts.get(&state).copied().unwrap_or(0);
+        bad.into_iter().all(|state| count(state) == 0)
+            && self.last_pass.as_ref().is_none_or(|pass| pass.error.is_none())
     }
 }
 

@@ -122,7 +122,7 @@ async fn status(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) ->
             }
         }
     }
-    ([(CONTENT_TYPE, "application/json")], format!("{page:#}\n")).into_response()
+    ([(CONTENT_TYPE, "application/json")], format!("{page}\n")).into_response()
 }
 
 /// Every item of the state, which is read beside the loop that writes it.

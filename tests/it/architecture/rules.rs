@@ -46,7 +46,8 @@ const IMPURE: [(&str, &str); 22] = [
 /// the outside is touched.
 const ONLY_IN: [(&str, &[&str]); 9] = [
     ("git2", &["src/edge/git"]),
-    ("reqwest", &["src/edge/marketplace"]),
+    // One asks the marketplace, with tokens; the other asks a process of ours.
+    ("reqwest", &["src/edge/marketplace", "src/edge/probe"]),
     ("rusqlite", &["src/edge/store"]),
     ("axum", &["src/embedded", "src/edge/serve"]),
     ("notify", &["src/edge/watch"]),
