@@ -1,6 +1,7 @@
 //! What touches the outside: the only modules that do.
 
 pub mod directory;
+pub mod address;
 pub mod secret;
 pub mod git;
 pub mod source;

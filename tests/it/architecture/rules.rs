@@ -44,9 +44,10 @@ const IMPURE: [(&str, &str); 22] = [
 
 /// What only some files may name: they are the one place where that part of
 /// the outside is touched.
-const ONLY_IN: [(&str, &[&str]); 6] = [
+const ONLY_IN: [(&str, &[&str]); 7] = [
     ("git2", &["src/edge/git"]),
-    ("reqwest", &["src/edge/marketplace"]),
+    ("reqwest", &["src/edge/marketplace", "src/edge/git/remote"]),
+    ("russh", &["src/edge/git/remote"]),
     ("rusqlite", &["src/edge/store"]),
     ("axum", &["src/embedded", "src/edge/serve"]),
     ("process::exit", &["src/main.rs"]),
