@@ -3,8 +3,9 @@
 
     helm.py CHART FOLDER
 
-Each `ci/NAME-values.yaml` becomes FOLDER/NAME.yaml. Value sets that the schema
-must refuse are tried, too.
+Each `ci/NAME-values.yaml` becomes FOLDER/NAME.yaml, and the configuration file
+in it FOLDER/settings/NAME.yaml. Value sets that the schema must refuse are
+tried, too.
 """
 
 import copy
@@ -76,7 +77,7 @@ def optional_parts(found):
 
 def main():
     folder, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    out.mkdir(parents=True, exist_ok=True)
+    (out / "settings").mkdir(parents=True, exist_ok=True)
     chart = Chart.load(str(folder))
     wrong = []
     for file in sorted((folder / "ci").glob("*-values.yaml")):
@@ -92,6 +93,8 @@ def main():
         # The schemas of Kubernetes know nothing of the Prometheus Operator.
         known = [d for d in found if "monitoring.coreos.com" not in d["apiVersion"]]
         (out / f"{name}.yaml").write_text(yaml.safe_dump_all(known), encoding="utf-8")
+        (settings,) = (d["data"]["marketsync.yaml"] for d in found if "marketsync.yaml" in d.get("data", {}))
+        (out / "settings" / f"{name}.yaml").write_text(settings, encoding="utf-8")
         print(f"{name}: {len(found)} documents")
 
     render(chart, GOOD)
