@@ -81,6 +81,12 @@ pub enum CommandError {
         /// Where it was looked for.
         dir: PathBuf,
     },
+    /// The daemon's own work ended, which it never does by itself.
+    #[error("the work of the daemon ended by itself; the log says what came before")]
+    Ended,
+    /// A secret that was named cannot be used.
+    #[error("{0}")]
+    Secret(String),
     /// A running process cannot be asked.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -125,13 +131,18 @@ impl CommandError {
 
     /// The message and all its causes, each said once.
     pub fn chain(&self) -> String {
-        let mut text = clean(&self.to_string());
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "\n  because {}", clean(&error.to_string()));
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// The message of an error and all its causes, each said once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = clean(&error.to_string());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n  because {}", clean(&error.to_string()));
+        cause = error.source();
+    }
+    text
 }

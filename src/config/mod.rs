@@ -10,6 +10,7 @@ mod error;
 mod layers;
 mod miactl;
 mod connect;
+mod run;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::embedded::{ConsoleVersion, InvalidConsoleVersion};
 pub use connect::{Connect, EMBEDDED_COMPANY, Endpoint};
 pub use error::ConfigError;
 pub use layers::{Environment, SETTINGS};
+pub use run::RunConfig;
 
 use layers::{Layers, count, text, truth, word};
 
@@ -42,6 +44,8 @@ pub struct Config {
 /// One command with all that it needs.
 #[derive(Debug)]
 pub enum Job {
+    /// `run`
+    Run(Box<RunConfig>),
     /// `apply`
     Apply(Box<ApplyConfig>),
     /// `validate`
@@ -76,6 +80,8 @@ pub struct ApplyConfig {
     pub identity: Identity,
     /// What the pass may do.
     pub pass: PassConfig,
+    /// How long transient failures are repeated.
+    pub retry_for: Duration,
     /// The form of the result.
     pub format: Format,
 }
@@ -161,14 +167,12 @@ pub struct PassConfig {
     pub allow_deletes: Option<usize>,
     /// How many updates a pass may make; none: any number.
     pub max_updates: Option<usize>,
-    /// How long transient failures are repeated.
-    pub retry_for: Duration,
 }
 
 /// How long `apply` repeats transient failures (`practice.md` §4).
 const RETRY_FOR: Duration = Duration::from_mins(2);
 
-/// Where the embedded marketplace listens: on this machine only.
+/// Where a server listens: on this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The configuration of this command line in this environment. Reads the
@@ -186,6 +190,11 @@ pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigErr
     };
     let mut notices = Vec::new();
     let job = match &cli.command {
+        Command::Run(args) => {
+            let config = run::run(&layers, args)?;
+            notices.extend(connect::notice(&config.connect));
+            Job::Run(Box::new(config))
+        }
         Command::Apply(args) => {
             let config = apply(&layers, args)?;
             notices.extend(connect::notice(&config.connect));
@@ -206,34 +215,26 @@ fn value<T>(given: Option<layers::Given<T>>, default: T) -> T {
 fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigError> {
     let source = source(layers, &args.source)?;
     let connect = connect::connect(layers, &args.connection)?;
-    let identity = Identity {
-        endpoint: connect.endpoint.to_string(),
-        company: connect.company.clone(),
-        source: source_name(&source.location, source.path.as_ref()),
-    };
+    let identity = identity(&connect, &source);
     Ok(ApplyConfig {
-        state: match state(layers, &args.state)? {
-            Some(dir) => dir,
-            None => usual_state(layers, &identity)?,
-        },
-        pass: PassConfig {
-            drift: value(layers.one("drift", args.pass.drift, word)?, Drift::Off),
-            prune: value(layers.one("prune", args.pass.prune, truth)?, false),
-            allow_deletes: layers
-                .one("allow_deletes", args.pass.allow_deletes, count)?
-                .map(|given| given.value),
-            max_updates: layers
-                .one("max_updates", args.pass.max_updates, count)?
-                .map(|given| given.value),
-            retry_for: value(
-                layers.one("retry_for", args.pass.retry_for, cli::duration)?,
-                RETRY_FOR,
-            ),
-        },
+        state: state_of(layers, &args.state, &identity)?,
+        pass: pass(layers, &args.pass, Drift::Off)?,
+        retry_for: value(layers.one("retry_for", args.retry_for, cli::duration)?, RETRY_FOR),
         format: format(layers, &args.output)?,
         source,
         connect,
         identity,
+    })
+}
+
+fn pass(layers: &Layers<'_>, args: &cli::Pass, drift: Drift) -> Result<PassConfig, ConfigError> {
+    let allow_deletes = layers.one("allow_deletes", args.allow_deletes, count)?;
+    let max_updates = layers.one("max_updates", args.max_updates, count)?;
+    Ok(PassConfig {
+        drift: value(layers.one("drift", args.drift, word)?, drift),
+        prune: value(layers.one("prune", args.prune, truth)?, false),
+        allow_deletes: allow_deletes.map(|given| given.value),
+        max_updates: max_updates.map(|given| given.value),
     })
 }
 
@@ -312,10 +313,6 @@ fn marketplace(
     layers: &Layers<'_>,
     args: &cli::Marketplace,
 ) -> Result<MarketplaceConfig, ConfigError> {
-    let listen = |text: &str| {
-        text.parse()
-            .map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
-    };
     let switch = |text: &str| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
@@ -324,7 +321,7 @@ fn marketplace(
         |text: &str| text.parse().map_err(|why: InvalidConsoleVersion| format!("`{text}`: {why}"));
     let switches = layers.several("switch", &args.switches, switch)?;
     Ok(MarketplaceConfig {
-        listen: value(layers.checked("listen", args.listen.as_ref(), listen)?, LISTEN),
+        listen: listen(layers, args.listen.as_ref())?,
         console: value(
             layers.checked("console", args.console.as_ref(), console)?,
             ConsoleVersion::default(),
@@ -333,6 +330,14 @@ fn marketplace(
         control: value(layers.one("control", args.control, truth)?, false),
         switches: switches.into_iter().map(|given| given.value).collect(),
     })
+}
+
+fn listen(layers: &Layers<'_>, flag: Option<&String>) -> Result<SocketAddr, ConfigError> {
+    let address = |text: &str| {
+        text.parse()
+            .map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
+    };
+    Ok(value(layers.checked("listen", flag, address)?, LISTEN))
 }
 
 fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {
@@ -403,6 +408,25 @@ fn format(layers: &Layers<'_>, args: &cli::Output) -> Result<Format, ConfigError
 
 fn state(layers: &Layers<'_>, args: &cli::State) -> Result<Option<PathBuf>, ConfigError> {
     Ok(layers.path("state", args.state.as_ref())?.map(|given| given.value))
+}
+
+fn identity(connect: &Connect, source: &SourceConfig) -> Identity {
+    Identity {
+        endpoint: connect.endpoint.to_string(),
+        company: connect.company.clone(),
+        source: source_name(&source.location, source.path.as_ref()),
+    }
+}
+
+fn state_of(
+    layers: &Layers<'_>,
+    args: &cli::State,
+    identity: &Identity,
+) -> Result<PathBuf, ConfigError> {
+    match state(layers, args)? {
+        Some(dir) => Ok(dir),
+        None => usual_state(layers, identity),
+    }
 }
 
 fn usual_state(layers: &Layers<'_>, identity: &Identity) -> Result<PathBuf, ConfigError> {

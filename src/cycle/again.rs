@@ -84,13 +84,15 @@ pub(super) fn rest(
 ) -> Rest {
     let passing = |outcome: &Outcome| matches!(outcome.result, Err(Failure::Transient { .. }));
     let unobserved = |held: &Held| matches!(held.why, Hold::Unobserved { .. });
-    if plan.unseen > 0 || unsent.iter().any(passing) {
+    if unsent.iter().any(passing) {
         return Rest::Retry { after };
     }
     if !order.waits {
-        let again = tried.iter().any(passing) || plan.held.iter().any(unobserved);
+        let again =
+            plan.unseen > 0 || tried.iter().any(passing) || plan.held.iter().any(unobserved);
         return if again { Rest::Retry { after } } else { Rest::Settled };
     }
+    // What was looked at for drift alone is looked at again in the next search.
     retries.next_due().map_or(Rest::Settled, |due| {
         let due = due.duration_since(order.now);
         Rest::Waiting { due: Duration::try_from(due).unwrap_or_default() }

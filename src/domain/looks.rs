@@ -46,6 +46,11 @@ impl Looks {
         self.at.get(key) == Some(&at)
     }
 
+    /// Whether the item was looked at then or later.
+    pub fn is_seen_since(&self, key: &ItemKey, since: Timestamp) -> bool {
+        self.at.get(key).is_some_and(|at| *at >= since)
+    }
+
     /// Of `keys` those that nobody looked at since `since`: at most `most`, the
     /// longest unseen first.
     pub fn longest_unseen<'a>(

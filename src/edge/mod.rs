@@ -5,6 +5,7 @@ pub mod directory;
 pub mod secret;
 pub mod git;
 pub mod source;
+pub mod watch;
 pub mod marketplace;
 pub mod store;
 pub mod heartbeat;

@@ -37,3 +37,4 @@ mod signals;
 mod source;
 mod store;
 mod streams;
+mod watch;

@@ -5,6 +5,7 @@
 pub mod page;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::event::{Event, Failure, Held, Hold};
 use crate::domain::item::{CommitId, ItemKey};
 use crate::domain::report::Report;
+use crate::domain::retries::Retries;
 use crate::domain::source::{Problem, Severity};
 
 /// What a process is for: known at its start.
@@ -172,7 +174,7 @@ impl State {
     }
 }
 
-/// Where a running process stands.
+/// Where a running process stands. A copy costs little: it shares the lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// What it is for.
@@ -186,11 +188,11 @@ pub struct Standing {
     /// How many items are recorded.
     pub recorded: usize,
     /// What is wrong with its files.
-    pub problems: Vec<Problem>,
+    pub problems: Arc<Vec<Problem>>,
     /// The changes that are not made, and why.
-    pub held: BTreeMap<ItemKey, Held>,
+    pub held: Arc<BTreeMap<ItemKey, Held>>,
     /// The items that failed or were refused.
-    pub stuck: BTreeMap<ItemKey, Stuck>,
+    pub stuck: Arc<BTreeMap<ItemKey, Stuck>>,
     /// When that item was last looked at that was not looked at for longest;
     /// none if one was not looked at since the process started.
     pub oldest_look: Option<Timestamp>,
@@ -213,9 +215,9 @@ impl Standing {
             commit: None,
             items: 0,
             recorded: 0,
-            problems: Vec::new(),
-            held: BTreeMap::new(),
-            stuck: BTreeMap::new(),
+            problems: Arc::default(),
+            held: Arc::default(),
+            stuck: Arc::default(),
             oldest_look: None,
             last_pass: None,
             last_success: None,
@@ -242,14 +244,22 @@ impl Standing {
     }
 
     /// Takes in what a pass found and did. `was_seen` tells which items it
-    /// looked at: what only a look can show of the others stands.
-    pub fn after(&mut self, report: &Report, was_seen: impl Fn(&ItemKey) -> bool) {
+    /// looked at: what only a look can show of the others stands. `retries`
+    /// tells when what failed is tried again.
+    pub fn after(
+        &mut self,
+        report: &Report,
+        retries: &Retries,
+        was_seen: impl Fn(&ItemKey) -> bool,
+    ) {
         if report.commit.is_none() {
             return;
         }
         self.commit.clone_from(&report.commit);
         self.items = report.items;
-        self.problems.clone_from(&report.problems);
+        if *self.problems != report.problems {
+            self.problems = Arc::new(report.problems.clone());
+        }
         if !report.planned {
             return;
         }
@@ -258,10 +268,11 @@ impl Standing {
                 && !was_seen(key)
                 && !report.outcomes.contains_key(key)
         };
-        self.held.retain(lasts);
-        let held = report.held.iter().map(|(key, held)| (key.clone(), held.clone()));
-        self.held.extend(held);
-        self.stuck.retain(|key, _| report.held.contains_key(key));
+        let held = Arc::make_mut(&mut self.held);
+        held.retain(lasts);
+        held.extend(report.held.iter().map(|(key, held)| (key.clone(), held.clone())));
+        let stuck = Arc::make_mut(&mut self.stuck);
+        stuck.retain(|key, _| report.held.contains_key(key));
         for (key, outcome) in &report.outcomes {
             let (rejected, why) = match &outcome.result {
                 Ok(_) => continue,
@@ -269,8 +280,13 @@ impl Standing {
                 Err(Failure::Rejected { why, .. }) => (true, why),
             };
             let recorded = outcome.change.from.is_some();
-            let stuck = Stuck { rejected, recorded, why: why.clone(), tries: 1, due: None };
-            self.stuck.insert(key.clone(), stuck);
+            let failed = Stuck { rejected, recorded, why: why.clone(), tries: 1, due: None };
+            stuck.insert(key.clone(), failed);
+        }
+        for (key, retry) in retries.iter() {
+            if let Some(stuck) = stuck.get_mut(key) {
+                (stuck.tries, stuck.due) = (retry.tries, Some(retry.due));
+            }
         }
     }
 

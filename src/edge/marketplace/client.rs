@@ -70,6 +70,12 @@ impl Marketplace {
         self.generation.get_or_try_init(|| self.ask_generation()).await.copied()
     }
 
+    /// Asks again at the next call which API the server speaks: it may have been
+    /// upgraded.
+    pub fn forget_generation(&mut self) {
+        self.generation = OnceCell::new();
+    }
+
     async fn ask_generation(&self) -> Result<Generation, CallError> {
         let out = Outgoing {
             method: Method::GET,

@@ -44,12 +44,13 @@ const IMPURE: [(&str, &str); 22] = [
 
 /// What only some files may name: they are the one place where that part of
 /// the outside is touched.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("git2", &["src/edge/git"]),
     // One asks the marketplace, with tokens; the other asks a process of ours.
     ("reqwest", &["src/edge/marketplace", "src/edge/probe"]),
     ("rusqlite", &["src/edge/store"]),
     ("axum", &["src/embedded", "src/edge/serve"]),
+    ("notify", &["src/edge/watch"]),
     ("prometheus", &["src/edge/metrics"]),
     ("aws_lc_rs", &["src/edge/hook"]),
     ("process::exit", &["src/main.rs"]),
