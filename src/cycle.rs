@@ -11,6 +11,7 @@ mod again;
 mod edits;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -141,11 +142,13 @@ pub async fn run(
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Rest, CycleError> {
     let World { source, standards, market, store, ledger, seen, locations, retries, looks } = world;
+    let mut watch = Stopwatch::start();
     let head = source.head()?;
     let mut reading = source.read(&head, seen)?;
     let snapshot = load(&mut reading, standards, seen)?;
     store.keep_seen(seen)?;
     *report = Report::of(&snapshot);
+    report.timing.load = watch.lap();
     announce(&snapshot, &reading, tell);
 
     let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
@@ -154,6 +157,7 @@ pub async fn run(
     let keys = keys(order, &snapshot, ledger, &waiting);
     let live = observe(market, &snapshot, bodies, locations, store, (keys, order)).await?;
     note_looks(&live, &snapshot, ledger, looks, order.now);
+    report.timing.observe = watch.lap();
 
     let plan = plan::plan(&snapshot, ledger, &live, &policy(order, waiting));
     let generation = if plan.has_writes() {
@@ -168,6 +172,8 @@ pub async fn run(
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
     note_defaults(&plan, generation, standards, tell);
 
+    report.timing.plan = watch.lap();
+
     let settling = Settling { commit: snapshot.commit, now: order.now, setting: order.setting };
     let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
     let changes = plan.changes.clone();
@@ -181,6 +187,7 @@ pub async fn run(
     again::note_failures(&plan, &tried, retries, order);
     note_writes(&tried, looks, order.now);
     let rest = again::rest(&plan, (&tried, &unsent), market.retry_after(), retries, order);
+    report.timing.send = watch.lap();
     report.add(&plan, tried.into_iter().chain(unsent).collect());
     sent?;
     forgotten?;
@@ -295,11 +302,11 @@ fn note_defaults(
     tell: &mut dyn FnMut(&Event),
 ) {
     let wanted = plan.changes.iter().filter_map(|change| change.wanted.as_ref());
-    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count();
-    if unstated > 0 && generation == Some(Generation::New) {
+    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count() > 0;
+    if unstated && generation == Some(Generation::New) {
         let status = standards.tailoring.default_lifecycle;
         tell(&Event::Notice(format!(
-            "{unstated} of the items to send state no lifecycleStatus and go as `{status}` \
+            "items that state no lifecycleStatus go as `{status}` \
              (--default-lifecycle chooses another)"
         )));
     }
@@ -343,6 +350,20 @@ fn limits(
         updates: order.max_updates,
         generation,
     })
+}
+
+/// How long each phase took.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self) -> Duration {
+        let began = std::mem::replace(&mut self.0, Instant::now());
+        self.0.duration_since(began)
+    }
 }
 
 /// Where outcomes are written down, one batch after the other.

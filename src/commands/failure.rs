@@ -10,6 +10,7 @@ use crate::cycle::CycleError;
 use crate::domain::schema::SchemaError;
 use crate::domain::text::clean;
 use crate::edge::marketplace::SetupError;
+use crate::edge::metrics::MetricsError;
 use crate::edge::probe::ProbeError;
 use crate::edge::source::SourceError;
 use crate::edge::store::StoreError;
@@ -84,6 +85,9 @@ pub enum CommandError {
     /// The daemon's own work ended, which it never does by itself.
     #[error("the work of the daemon ended by itself; the log says what came before")]
     Ended,
+    /// The metrics cannot be made.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// A secret that was named cannot be used.
     #[error("{0}")]
     Secret(String),

@@ -10,7 +10,8 @@ use super::error::ConfigError;
 use super::layers::{Given, Layers, Origin, text};
 use super::miactl;
 use crate::cli;
-use crate::edge::marketplace::{Credential, is_loopback};
+use crate::edge::address::is_loopback;
+use crate::edge::marketplace::Credential;
 use crate::edge::secret::Secret;
 
 /// The company of an embedded marketplace, if none is given.

@@ -9,6 +9,7 @@ mod discover;
 mod tree;
 mod changes;
 mod uncommitted;
+pub mod remote;
 
 use std::fmt;
 use std::io;

@@ -14,7 +14,7 @@ use prometheus::{Registry, TextEncoder};
 
 use crate::domain::event::{Event, Failure, Outcome};
 use crate::domain::report::Timing;
-use crate::domain::standing::{Came, Pass, Standing, State};
+use crate::domain::standing::{Came, Pass, Standing, State, Trigger};
 use crate::edge::marketplace::{Call, InFlight};
 
 use families::Families;
@@ -138,6 +138,15 @@ impl Metrics {
             self.count_guards(standing);
         }
         self.gauges().oldest_look = standing.oldest_look;
+    }
+
+    /// The source was looked at and had not moved: a pass that had nothing to do.
+    pub fn unmoved(&self, trigger: Trigger, standing: &Standing) {
+        let labels = [trigger.name(), Came::Noop.name()];
+        self.families.reconciles.with_label_values(&labels).inc();
+        if let Some(at) = standing.last_success {
+            self.families.last_success.set(at.as_duration().as_secs_f64());
+        }
     }
 
     /// A guard that holds a thousand items holds once.

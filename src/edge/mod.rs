@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod directory;
+pub mod address;
 pub mod secret;
 pub mod git;
 pub mod source;

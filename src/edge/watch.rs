@@ -133,8 +133,8 @@ impl Watch {
     /// Looks where the path leads now, and watches that. Comes before each
     /// reading of the source: what moves after it wakes.
     ///
-    /// Blocks for less than a millisecond if no folder came or went, else as
-    /// long as [`Watch::start`].
+    /// Blocks for about a millisecond if no folder came or went, else as long
+    /// as [`Watch::start`].
     pub fn follow(&mut self) {
         if let Err(why) = self.connect() {
             self.mode = Mode::Polling { why };

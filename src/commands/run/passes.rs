@@ -16,7 +16,7 @@ use crate::commands::standards::{fingerprint, options};
 use crate::config::RunConfig;
 use crate::cycle::{self, CycleError, Order, World};
 use crate::daemon::Turn;
-use crate::domain::event::{Event, Rest};
+use crate::domain::event::{Event, Outcome, Reason, Rest};
 use crate::domain::images::ImageLocations;
 use crate::domain::item::{ItemKey, RepoPath};
 use crate::domain::ledger::Ledger;
@@ -29,9 +29,11 @@ use crate::domain::standards::Standards;
 use crate::domain::standing::{Came, Pass, Standing, Trigger};
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::marketplace::Marketplace;
+use crate::edge::metrics::Metrics;
 use crate::edge::source::{Head, Source, SourceError};
 use crate::edge::store::Store;
 use crate::edge::telemetry;
+use crate::edge::watch::{Mode, Wakes, Watch};
 
 /// How long a part of the search for drift takes, in seconds. Between two parts
 /// what failed and what moved has its turn; what moves cuts a part short.
@@ -47,6 +49,10 @@ pub(super) struct Passes {
     standards: Standards,
     market: Marketplace,
     heart: Heartbeat,
+    metrics: Metrics,
+    watch: Watch,
+    /// How the watch was said to work.
+    mode: Mode,
     ledger: Ledger,
     seen: Option<(RepoPath, Seen)>,
     locations: ImageLocations,
@@ -77,6 +83,7 @@ pub(super) struct Parts {
     pub(super) standards: Standards,
     pub(super) market: Marketplace,
     pub(super) heart: Heartbeat,
+    pub(super) metrics: Metrics,
     pub(super) publish: watch::Sender<Arc<Standing>>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -84,7 +91,8 @@ pub(super) struct Parts {
 impl Passes {
     /// Loads what earlier processes recorded.
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
-        let Parts { config, store, standards, market, heart, publish, stop } = parts;
+        let Parts { config, store, standards, market, heart, metrics, publish, stop } = parts;
+        let watch = Watch::start(&config.source.location);
         let ledger = store.load_ledger()?;
         let locations = store.image_locations()?;
         if ledger.rows.is_empty() {
@@ -100,6 +108,9 @@ impl Passes {
             standards,
             market,
             heart,
+            metrics,
+            watch,
+            mode: Mode::Events,
             ledger,
             seen: None,
             locations,
@@ -121,9 +132,15 @@ impl Passes {
         self.hurry.clone()
     }
 
+    /// What tells that the source may have moved.
+    pub(super) fn wakes(&self) -> Wakes {
+        self.watch.wakes()
+    }
+
     /// Makes a pass, if there is need for one.
     pub(super) async fn turn(&mut self, trigger: Trigger) -> Turn {
         self.heart.beat();
+        self.follow();
         let began = (Timestamp::now(), Instant::now());
         let result = match self.open() {
             Ok(source) if is_unmoved(trigger, &source, self.head.as_ref()) => {
@@ -142,6 +159,22 @@ impl Passes {
             Err(_) => Rest::Retry { after: self.market.retry_after() },
         };
         Turn { rest: Some(rest), more }
+    }
+
+    /// Watches what the path of the source leads to now.
+    fn follow(&mut self) {
+        self.watch.follow();
+        self.metrics.watch_events(self.watch.events());
+        if *self.watch.mode() == self.mode {
+            return;
+        }
+        self.mode = self.watch.mode().clone();
+        let every = self.config.poll_every;
+        match &self.mode {
+            Mode::Events => info!("The source is watched again"),
+            Mode::Partly { why } => warn!(why, poll = ?every, "A part of the source is polled"),
+            Mode::Polling { why } => warn!(why, poll = ?every, "The source is polled"),
+        }
     }
 
     /// Opens the source anew: what is behind its path may be another
@@ -194,9 +227,10 @@ impl Passes {
             }
         };
         let Self { store, standards, market, ledger, locations, retries, looks, .. } = self;
-        let (standing, notices) = (&self.standing, &mut self.notices);
+        let (standing, metrics, notices) = (&self.standing, &self.metrics, &mut self.notices);
         let company = &self.config.connect.company;
         let mut tell = |event: &Event| {
+            metrics.event(event);
             let is_known = matches!(event, Event::Notice(text) if !is_new(notices, text));
             if !is_known && standing.is_news(event) {
                 telemetry::log(event, company);
@@ -215,6 +249,7 @@ impl Passes {
         };
         let result = cycle::run(world, &order, report, &mut tell).await;
         self.seen = Some((source.path().clone(), seen));
+        note_delay(source, report, metrics);
         self.head = head.ok().filter(|_| report.planned);
         result
     }
@@ -285,6 +320,7 @@ impl Passes {
             self.standing.last_success = Some(at);
         }
         debug!(trigger = trigger.name(), took = ?began.elapsed(), "Unmoved");
+        self.metrics.unmoved(trigger, &self.standing);
         self.publish.send_replace(Arc::new(self.standing.clone()));
     }
 
@@ -319,6 +355,7 @@ impl Passes {
         if matches!(came, Came::Success | Came::Noop) {
             self.standing.last_success = Some(Timestamp::now());
         }
+        self.metrics.pass(&pass, &report.timing, &self.standing);
         self.standing.last_pass = Some(pass);
         self.publish.send_replace(Arc::new(self.standing.clone()));
     }
@@ -334,6 +371,23 @@ impl Passes {
 fn is_unmoved(trigger: Trigger, source: &Source, last: Option<&Head>) -> bool {
     let asks = matches!(trigger, Trigger::Commit | Trigger::Hook | Trigger::Poll);
     asks && source.is_git() && last.is_some() && source.head().ok().as_ref() == last
+}
+
+/// Counts how long a commit took from its author to the marketplace.
+fn note_delay(source: &Source, report: &Report, metrics: &Metrics) {
+    let made = |outcome: &Outcome| {
+        outcome.result.is_ok() && matches!(outcome.change.reason, Reason::New | Reason::Edited)
+    };
+    let Some(commit) = report.commit.as_ref().filter(|_| report.outcomes.values().any(made)) else {
+        return;
+    };
+    // A directory has no commits, and a clock may be wrong: then there is
+    // nothing to count.
+    if let Ok(Some(info)) = source.commit_info(commit)
+        && let Ok(delay) = Duration::try_from(Timestamp::now().duration_since(info.time))
+    {
+        metrics.applied(delay);
+    }
 }
 
 /// Whether a notice was not said before.

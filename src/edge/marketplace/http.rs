@@ -10,11 +10,12 @@ use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::connection::{Connection, SetupError, is_loopback};
+use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
 use super::secrets::Secrets;
 use super::upload::Upload;
 use super::words;
+use crate::edge::address::is_loopback;
 
 /// The longest document that is read. The whole public catalogue is 2.14 MB.
 pub(super) const MAX_DOCUMENT: usize = 16 * 1024 * 1024;

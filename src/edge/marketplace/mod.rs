@@ -28,7 +28,7 @@ mod outcome;
 mod send;
 
 pub use client::Marketplace;
-pub use connection::{Connection, Credential, Patience, SetupError, is_loopback};
+pub use connection::{Connection, Credential, Patience, SetupError};
 pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::{Call, InFlight};

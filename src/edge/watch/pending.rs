@@ -194,3 +194,77 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use notify::event::{AccessKind, CreateKind, EventKind, Flag};
+    use notify::{Error, Event};
+
+    use super::super::folders::{Folders, TreeKind};
+    use super::{LONGEST, LOST_PAUSE, Shared};
+
+    const QUIET: Duration = Duration::from_millis(50);
+
+    fn shared() -> Shared {
+        let shared = Shared::default();
+        let mut folders = Folders::default();
+        folders.tree("/refs".into(), TreeKind::Refs);
+        shared.watch_for(folders, QUIET);
+        shared
+    }
+
+    fn made(path: &str) -> Event {
+        Event::new(EventKind::Create(CreateKind::File)).add_path(path.into())
+    }
+
+    fn due_in(shared: &Shared) -> Option<Duration> {
+        let due = shared.state().due();
+        due.map(|due| due.saturating_duration_since(Instant::now()))
+    }
+
+    #[test]
+    fn a_wake_waits_for_quiet_but_not_for_ever() {
+        let shared = shared();
+        assert_eq!(due_in(&shared), None);
+        shared.told(Ok(made("/refs/main")));
+        let one = due_in(&shared).unwrap();
+        assert!(one <= QUIET, "{one:?}");
+        // As if the first had been told a while ago.
+        for (ago, most) in [(LONGEST - QUIET / 2, QUIET / 2), (LONGEST * 2, Duration::ZERO)] {
+            let now = Instant::now();
+            shared.state().span = Some((now.checked_sub(ago).unwrap(), now));
+            assert!(due_in(&shared).unwrap() <= most);
+        }
+    }
+
+    #[test]
+    fn lost_events_wake_and_do_not_keep_waking() {
+        let overflow = || Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan));
+        for lost in [overflow, || Err(Error::generic("gone"))] {
+            let shared = shared();
+            shared.told(lost());
+            assert!(due_in(&shared).unwrap() <= QUIET);
+            assert!(shared.take_hint().is_gone(Path::new("/refs")));
+            shared.state().take(Instant::now());
+            assert_eq!(due_in(&shared), None);
+            shared.told(lost());
+            assert!(due_in(&shared).unwrap() > LOST_PAUSE / 2);
+            // What was told is not put off by what was not.
+            shared.told(Ok(made("/refs/main")));
+            assert!(due_in(&shared).unwrap() <= QUIET);
+        }
+    }
+
+    #[test]
+    fn what_does_not_matter_is_not_counted() {
+        let shared = shared();
+        shared.told(Ok(made("/refs/main.lock")));
+        shared.told(Ok(made("/elsewhere/main")));
+        let read = Event::new(EventKind::Access(AccessKind::Read)).add_path("/refs/main".into());
+        shared.told(Ok(read));
+        assert_eq!((due_in(&shared), shared.events()), (None, 0));
+    }
+}

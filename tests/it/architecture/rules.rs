@@ -44,10 +44,12 @@ const IMPURE: [(&str, &str); 22] = [
 
 /// What only some files may name: they are the one place where that part of
 /// the outside is touched.
-const ONLY_IN: [(&str, &[&str]); 9] = [
+const ONLY_IN: [(&str, &[&str]); 10] = [
     ("git2", &["src/edge/git"]),
-    // One asks the marketplace, with tokens; the other asks a process of ours.
-    ("reqwest", &["src/edge/marketplace", "src/edge/probe"]),
+    // One asks the marketplace, with tokens; one a git server; the last a
+    // process of ours.
+    ("reqwest", &["src/edge/marketplace", "src/edge/git/remote", "src/edge/probe"]),
+    ("russh", &["src/edge/git/remote"]),
     ("rusqlite", &["src/edge/store"]),
     ("axum", &["src/embedded", "src/edge/serve"]),
     ("notify", &["src/edge/watch"]),
