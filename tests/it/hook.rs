@@ -47,21 +47,17 @@ async fn every_forge_is_understood() {
 async fn another_body_or_another_secret_is_refused() {
     for (forge, request) in FORGES {
         let front = Front::start().await;
-        let other = changed(request, "refs/heads/main", "refs/heads/evil");
+        let file = front.home.path().join("hook-secret");
         // GitLab's token says nothing of the body.
-        let expected = if forge == "gitlab" || forge == "bitbucket" { None } else { Some(401) };
-        if let Some(code) = expected {
-            assert_eq!(front.raw(&other).await.code, code, "{forge}");
+        if forge != "gitlab" {
+            let other = changed(request, "Ada Lovelace", "Eve Lovelace");
+            assert_eq!(front.raw(&other).await.code, 401, "{forge}");
         }
-        let other = changed(request, "ada@", "eve@");
-        let code = front.raw(&other).await.code;
-        assert_eq!(code == 401, forge != "gitlab", "{forge}: {code}");
-        let before = wakes(&front);
-        std::fs::write(front.home.path().join("hook-secret"), "another").unwrap();
+        std::fs::write(&file, "another").unwrap();
         assert_eq!(as_sent(&front, request).await.code, 401, "{forge}");
-        std::fs::write(front.home.path().join("hook-secret"), HOOK_SECRET).unwrap();
-        assert_eq!(wakes(&front), before, "{forge}");
-        assert_eq!(as_sent(&front, request).await.code, 202, "{forge}: a new secret is read");
+        assert_eq!(wakes(&front), 0, "{forge}");
+        std::fs::write(&file, HOOK_SECRET).unwrap();
+        assert_eq!(as_sent(&front, request).await.code, 202, "{forge}: the file is read anew");
     }
 }
 
