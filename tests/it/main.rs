@@ -31,6 +31,7 @@ mod pass_sources;
 mod plan_laws;
 mod plan_table;
 mod readme;
+mod remote;
 mod report;
 mod schema_cost;
 mod signals;
