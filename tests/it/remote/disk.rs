@@ -92,14 +92,10 @@ async fn a_damaged_clone_is_made_anew() {
             assert_eq!(what, "no head");
             remote.distrust();
         }
-        moves_or_stays(&remote).await;
+        fetch(&remote).await.unwrap();
         assert_eq!(head(&remote), second, "{what}");
         assert_eq!(folders(&options.dir).len(), 1, "{what}");
     }
-}
-
-async fn moves_or_stays(remote: &Remote) {
-    fetch(remote).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod trust;
 mod disk;
 mod local;
 mod ssh;
+mod real;
 
 use std::path::Path;
 use std::process::Command;
