@@ -13,6 +13,10 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
 
+# How long from a commit to the log line of its item. Wants an otherwise idle machine.
+bench-latency:
+    cargo bench --bench commit_to_created
+
 # The documentation of the crate; a broken link is an error.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps

@@ -3,6 +3,8 @@
 //!
 //! The doc comments are the help texts.
 
+mod help;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Commit an item file, and the item is created or updated in the marketplace;
 /// nothing else there is touched.
 #[derive(Debug, Parser)]
-#[command(name = "marketsync", version, after_help = SETTINGS, arg_required_else_help = true)]
+#[command(name = "marketsync", version, after_help = help::SETTINGS, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -23,91 +25,23 @@ pub struct Cli {
     pub common: Common,
 }
 
-const SETTINGS: &str = "\
-Every option can also be set by an environment variable and in the configuration file, under the \
-same name: --company-id, MARKETSYNC_COMPANY_ID, company_id. An option goes before a variable, a \
-variable before the file. In a variable, several values stand on several lines; in the file they \
-are a list. Relative paths in the file begin at its folder.";
-
-const APPLY: &str = "\
-Examples:
-  marketsync apply --endpoint embedded
-      Try it without an account, on the current folder
-  MARKETSYNC_CLIENT_SECRET=… marketsync apply catalog \\
-      --endpoint https://console.example.com --company-id my-company --client-id ID
-      One pass with a service account
-  marketsync apply --prune --drift=correct
-      Also delete what left the repository, and put right what others changed
-
-The secret, private key or token comes from a file or from MARKETSYNC_CLIENT_SECRET, \
-MARKETSYNC_PRIVATE_KEY or MARKETSYNC_TOKEN, never from an option. If endpoint, company and \
-credential are all unset, the current context of miactl is used.
-
-Exit codes:
-  0    everything is as it should be
-  1    some item is invalid, failed or was rejected; the good ones were done
-  2    the work could not be done: usage, configuration, source, network, authentication, lock
-  3    a guard held something back (see --allow-deletes and --max-updates)
-  130, 143  interrupted or terminated with something left undone";
-
-const VALIDATE: &str = "\
-Examples:
-  marketsync validate
-  marketsync validate catalog --against origin/main --strict --format json
-
-Needs no network and no account.
-
-Exit codes:
-  0    every item is valid
-  1    some item is not
-  2    the work could not be done: usage, configuration, source";
-
-const STATUS: &str = "\
-Examples:
-  marketsync status
-  marketsync status --state /var/lib/marketsync --format json
-
-The state is found by --state, or else by endpoint, company and source as `apply` was given them.
-
-Exit codes:
-  0    the state was read
-  1    some item failed or was rejected when it was last tried
-  2    there is no state, or it could not be read";
-
-const MARKETPLACE: &str = "\
-Examples:
-  marketsync marketplace
-  marketsync marketplace --listen 127.0.0.1:9000 --data marketplace.json --control
-
-It speaks the published HTTP API of the Marketplace and keeps its items in memory, or in the file \
-of --data. It is meant for tests and first steps; it takes any credential.
-
-Switches (the first value is the default; docs/embedded-marketplace.md tells what they decide):
-  upsert=replace|merge               unknown-keys=reject|drop|keep
-  reapply=updated|neither            order=request|reversed
-  list-rows=item|version             unknown-versions=not-found|empty
-  written-defaults=off|on            delete-files=off|on
-  manifest-form=on|off               partial-failure=per-item|refuse-all|store-rest
-  tenant-mismatch=overwrite|accept|reject-item|bad-request|forbidden
-
-Exit codes:
-  0    ended by a signal
-  2    it could not start";
-
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Follow the source, and keep the marketplace in step with it
+    #[command(after_help = help::RUN)]
+    Run(Box<Run>),
     /// Bring the marketplace up to date with the source once, then exit
-    #[command(after_help = APPLY)]
+    #[command(after_help = help::APPLY)]
     Apply(Box<Apply>),
     /// Check every item of the source, without network
-    #[command(after_help = VALIDATE)]
+    #[command(after_help = help::VALIDATE)]
     Validate(Validate),
     /// Show what is known of every item: version, commit, last result, age
-    #[command(after_help = STATUS)]
+    #[command(after_help = help::STATUS)]
     Status(Status),
     /// Serve a marketplace of its own, for tests and first steps
-    #[command(after_help = MARKETPLACE)]
+    #[command(after_help = help::MARKETPLACE)]
     Marketplace(Marketplace),
     /// Print the completions for a shell
     Completions {
@@ -132,6 +66,29 @@ pub struct Common {
     pub log_level: Option<LogLevel>,
 }
 
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub source: Source,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub remote: Remote,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub connection: Connection,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub state: State,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub pass: Pass,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub beat: Beat,
+}
+
 /// `apply`.
 #[derive(Debug, Args)]
 pub struct Apply {
@@ -147,6 +104,13 @@ pub struct Apply {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group says it")]
     pub pass: Pass,
+    /// How long to repeat what failed for a passing reason, such as 90s or 2m
+    /// [default: 2m]
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Pass")]
+    pub retry_for: Option<Duration>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group says it")]
+    pub remote: Remote,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group says it")]
     pub output: Output,
@@ -188,6 +152,10 @@ pub struct Status {
     /// The company
     #[arg(long, value_name = "ID")]
     pub company_id: Option<String>,
+    /// Ask the `marketsync run` that listens there, in place of the state; http
+    /// if it names no scheme
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group says it")]
     pub output: Output,
@@ -220,8 +188,8 @@ pub struct Marketplace {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Source")]
 pub struct Source {
-    /// A folder inside a git checkout, a bare repository, or a plain folder
-    /// [default: .]
+    /// A folder inside a git checkout, a bare repository, a plain folder, or,
+    /// for `run` and `apply`, the URL of a remote repository [default: .]
     #[arg(value_name = "SOURCE", help_heading = None::<&'static str>)]
     pub source: Option<PathBuf>,
     /// The commit, branch or tag to read [default: HEAD]
@@ -299,7 +267,7 @@ pub struct State {
 #[command(next_help_heading = "Pass")]
 pub struct Pass {
     /// What to do about items that somebody changed in the marketplace: not
-    /// look, report, or correct [default: off]
+    /// look, report, or correct [default: report for `run`, off for `apply`]
     #[arg(long, value_enum, value_name = "MODE")]
     pub drift: Option<Drift>,
     /// Delete items that left the source, of those that marketsync recorded
@@ -314,10 +282,59 @@ pub struct Pass {
     /// limit]
     #[arg(long, value_name = "N")]
     pub max_updates: Option<usize>,
-    /// How long to repeat what failed for a passing reason, such as 90s or 2m
-    /// [default: 2m]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub retry_for: Option<Duration>,
+}
+
+/// How a remote repository is reached.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Remote source")]
+pub struct Remote {
+    /// The branch of a remote source to follow [default: the one that its HEAD
+    /// names]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// The user that a remote source is asked as [default: the one in its URL,
+    /// else git]
+    #[arg(long, value_name = "NAME")]
+    pub git_username: Option<String>,
+    /// The file that holds the password or token for it
+    #[arg(long, value_name = "FILE")]
+    pub git_password_file: Option<PathBuf>,
+    /// The file that holds the private key for ssh, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    pub ssh_key_file: Option<PathBuf>,
+    /// The file that holds the host keys that are trusted, as ssh keeps them
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts_file: Option<PathBuf>,
+    /// The certificates that are trusted for it, PEM, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub git_ca_file: Option<PathBuf>,
+}
+
+/// When passes are made, and who may ask.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Daemon")]
+pub struct Beat {
+    /// The address to listen on; port 0 takes any free one [default:
+    /// 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// The file that holds the secret of the webhook; without it there is none
+    #[arg(long, value_name = "FILE")]
+    pub hook_secret_file: Option<PathBuf>,
+    /// How often to see whether the source moved, in case an event was lost
+    /// [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = beat)]
+    pub poll_every: Option<Duration>,
+    /// How often to fetch a remote source, give or take 5 % [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = beat)]
+    pub fetch_every: Option<Duration>,
+    /// How often to look at the items in the marketplace, give or take 10 %
+    /// [default: 10m]
+    #[arg(long, value_name = "DURATION", value_parser = beat)]
+    pub drift_every: Option<Duration>,
+    /// How many items to look at in a second at most [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub drift_rate: Option<u32>,
 }
 
 /// How the result is printed.
@@ -371,6 +388,17 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+/// Reads the time from one beat to the next.
+pub(crate) fn beat(text: &str) -> Result<Duration, String> {
+    // Faster than this, a beat is a busy loop.
+    const SHORTEST: Duration = Duration::from_millis(10);
+    let beat = duration(text)?;
+    if beat < SHORTEST {
+        return Err("the shortest beat is 10ms".to_owned());
+    }
+    Ok(beat)
 }
 
 /// Reads a duration such as `90s`, `2m` or `1h 30m`, between zero and a day.

@@ -7,22 +7,25 @@
 //! Every command is a prefix of this line: `validate` ends after [`load`],
 //! `apply` runs it, with [`run`]. A dry run is not sending.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod again;
+mod edits;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{self, Bodies, Snapshot};
-use crate::domain::delta::full_delta;
-use crate::domain::event::{Event, Failure, Hold, Outcome, Reason, Rest, Verb};
-use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
-use crate::domain::item::{Digest, Item, ItemImage, ItemKey};
+use crate::domain::event::{Event, Outcome, Rest, Verb};
+use crate::domain::images::{ImageLocation, ImageLocations};
+use crate::domain::item::{Digest, ItemKey};
 use crate::domain::ledger::{self, Ledger, Settling};
-use crate::domain::manifest;
-use crate::domain::plan::{self, Limits, Live, Plan, Policy, Scope};
+use crate::domain::looks::Looks;
+use crate::domain::plan::{self, Limits, Live, Look, Plan, Policy, Scope};
 use crate::domain::report::Report;
+use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
@@ -31,9 +34,6 @@ use crate::edge::marketplace::{
 };
 use crate::edge::source::{Reading, Source, SourceError, SourceTree};
 use crate::edge::store::{Store, StoreError};
-
-/// How many field names a log line or a report shows of one change.
-const FIELDS_SHOWN: usize = 20;
 
 /// What a pass reads and writes.
 pub struct World<'a> {
@@ -51,8 +51,10 @@ pub struct World<'a> {
     pub seen: &'a mut Seen,
     /// Which pictures the marketplace has.
     pub locations: &'a mut ImageLocations,
-    /// How often an item failed in the passes before.
-    pub tries: &'a mut BTreeMap<ItemKey, u32>,
+    /// Which items failed in the passes before, and when they are due.
+    pub retries: &'a mut Retries,
+    /// When each item was last looked at.
+    pub looks: &'a mut Looks,
 }
 
 /// What is asked of a pass.
@@ -60,6 +62,15 @@ pub struct World<'a> {
 pub struct Order {
     /// Which keys are looked at.
     pub scope: Scope,
+    /// How many of those that are looked at for drift alone are looked at in a
+    /// second (`--drift-rate`).
+    pub rate: u32,
+    /// Set when somebody waits for the pass to end: then no further item is
+    /// looked at for drift alone.
+    pub hurry: watch::Receiver<bool>,
+    /// Whether an item that failed waits for its own time, and the pass goes on
+    /// without it.
+    pub waits: bool,
     /// Whether drift is put right, or only reported.
     pub correct_drift: bool,
     /// Whether items that left the source leave the marketplace.
@@ -130,35 +141,53 @@ pub async fn run(
     report: &mut Report,
     tell: &mut dyn FnMut(&Event),
 ) -> Result<Rest, CycleError> {
-    let World { source, standards, market, store, ledger, seen, locations, tries } = world;
+    let World { source, standards, market, store, ledger, seen, locations, retries, looks } = world;
+    let mut watch = Stopwatch::start();
     let head = source.head()?;
     let mut reading = source.read(&head, seen)?;
     let snapshot = load(&mut reading, standards, seen)?;
     store.keep_seen(seen)?;
     *report = Report::of(&snapshot);
+    report.timing.load = watch.lap();
     announce(&snapshot, &reading, tell);
 
     let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
-    let live = observe(market, &snapshot, ledger, bodies, locations, store, order).await?;
+    let waiting =
+        if order.waits { again::waiting(retries, &snapshot, order.now) } else { BTreeMap::new() };
+    let keys = keys(order, &snapshot, ledger, &waiting);
+    let live = observe(market, &snapshot, bodies, locations, store, (keys, order)).await?;
+    note_looks(&live, &snapshot, ledger, looks, order.now);
+    report.timing.observe = watch.lap();
 
-    let plan = plan::plan(&snapshot, ledger, &live, &policy(order));
-    let generation = if plan.has_writes() { Some(market.generation().await?) } else { None };
+    let plan = plan::plan(&snapshot, ledger, &live, &policy(order, waiting));
+    let generation = if plan.has_writes() {
+        store.note_pass(order.now)?;
+        Some(market.generation().await?)
+    } else {
+        None
+    };
     let limits = limits(order, &snapshot, ledger, store, source, generation)?;
     let mut plan = plan::check(plan, &limits);
-    name_edits(&mut plan, ledger, bodies, locations);
+    edits::name_edits(&mut plan, ledger, bodies, locations);
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
     note_defaults(&plan, generation, standards, tell);
+
+    report.timing.plan = watch.lap();
 
     let settling = Settling { commit: snapshot.commit, now: order.now, setting: order.setting };
     let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
     let changes = plan.changes.clone();
+    let tries = &retries.sent_in_vain();
     let sending = Sending { changes, bodies, locations, tries, stop: &order.stop };
     let sent = market.send(sending, |sent| record.settle_and_save(sent)).await;
 
     let Record { store, tried, unsent, .. } = record;
     let forgotten = forget_deleted(&tried, store, locations);
-    count_tries(&tried, tries);
-    let rest = rest(&plan, tried.iter().chain(&unsent), market.retry_after());
+    retries.retain(|key| snapshot.items.contains_key(key) || ledger.rows.contains_key(key));
+    again::note_failures(&plan, &tried, retries, order);
+    note_writes(&tried, looks, order.now);
+    let rest = again::rest(&plan, (&tried, &unsent), market.retry_after(), retries, order);
+    report.timing.send = watch.lap();
     report.add(&plan, tried.into_iter().chain(unsent).collect());
     sent?;
     forgotten?;
@@ -176,23 +205,72 @@ pub fn load(
     if reading.tree.still_holds()? { Ok(snapshot) } else { Err(SourceError::Changed) }
 }
 
+/// The keys that must be looked at, and those that may be if there is time.
+struct Keys {
+    must: BTreeSet<ItemKey>,
+    may: BTreeSet<ItemKey>,
+}
+
+fn keys(
+    order: &Order,
+    snapshot: &Snapshot,
+    ledger: &Ledger,
+    waiting: &BTreeMap<ItemKey, String>,
+) -> Keys {
+    let mut must = plan::in_scope(&order.scope, snapshot, ledger);
+    must.retain(|key| !waiting.contains_key(key));
+    let is_known =
+        |key: &&ItemKey| snapshot.items.contains_key(key) || ledger.rows.contains_key(key);
+    let may = match &order.scope {
+        Scope::New | Scope::All => BTreeSet::new(),
+        Scope::Also(also) => also.difference(&must).filter(is_known).cloned().collect(),
+    };
+    Keys { must, may }
+}
+
 /// Looks at every key in scope, and keeps what was learned of pictures.
 async fn observe(
     market: &Marketplace,
     snapshot: &Snapshot,
-    ledger: &Ledger,
     bodies: &mut Bodies<'_, SourceTree<'_>>,
     locations: &mut ImageLocations,
     store: &mut Store,
-    order: &Order,
+    (keys, order): (Keys, &Order),
 ) -> Result<Live, CycleError> {
-    let keys = plan::in_scope(order.scope, snapshot, ledger);
-    let round = Observing { keys: &keys, snapshot, bodies, locations, stop: &order.stop };
-    let live = market.observe(round).await?;
+    let Keys { must, may } = &keys;
+    let (stop, rate) = (&order.stop, None);
+    let round = Observing { keys: must, snapshot, bodies, locations, rate, stop };
+    let mut live = market.observe(round).await?;
+    let (stop, rate) = (&order.hurry, Some(order.rate));
+    let round = Observing { keys: may, snapshot, bodies, locations, rate, stop };
+    live.extend(market.observe(round).await?);
     for learned in locations.take_fresh() {
         save_location(store, &learned)?;
     }
     Ok(live)
+}
+
+fn note_looks(
+    live: &Live,
+    snapshot: &Snapshot,
+    ledger: &Ledger,
+    looks: &mut Looks,
+    now: Timestamp,
+) {
+    looks.retain(|key| snapshot.items.contains_key(key) || ledger.rows.contains_key(key));
+    for (key, look) in live {
+        if !matches!(look, Look::NotTaken | Look::Failed { .. }) {
+            looks.note(key, now);
+        }
+    }
+}
+
+/// What the marketplace has just answered need not be asked again.
+fn note_writes(outcomes: &[Outcome], looks: &mut Looks, now: Timestamp) {
+    let applied = outcomes.iter().filter(|outcome| outcome.result.is_ok());
+    for outcome in applied.filter(|outcome| outcome.change.wanted.is_some()) {
+        looks.note(&outcome.change.key, now);
+    }
 }
 
 fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Event)) {
@@ -224,22 +302,23 @@ fn note_defaults(
     tell: &mut dyn FnMut(&Event),
 ) {
     let wanted = plan.changes.iter().filter_map(|change| change.wanted.as_ref());
-    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count();
-    if unstated > 0 && generation == Some(Generation::New) {
+    let unstated = wanted.filter(|item| item.lifecycle_defaulted).count() > 0;
+    if unstated && generation == Some(Generation::New) {
         let status = standards.tailoring.default_lifecycle;
         tell(&Event::Notice(format!(
-            "{unstated} of the items to send state no lifecycleStatus and go as `{status}` \
+            "items that state no lifecycleStatus go as `{status}` \
              (--default-lifecycle chooses another)"
         )));
     }
 }
 
-fn policy(order: &Order) -> Policy {
+fn policy(order: &Order, waiting: BTreeMap<ItemKey, String>) -> Policy {
     Policy {
         correct_drift: order.correct_drift,
         prune: order.prune,
         retry_rejected: order.retry_rejected,
         setting: order.setting,
+        waiting,
         now: order.now,
     }
 }
@@ -273,45 +352,18 @@ fn limits(
     })
 }
 
-/// Names the fields that a commit edited, from the bytes that were applied
-/// last. For people only: if those bytes are gone (`git gc`, a directory), the
-/// edit is sent all the same and its fields stay unnamed.
-fn name_edits(
-    plan: &mut Plan,
-    ledger: &Ledger,
-    bodies: &mut Bodies<'_, SourceTree<'_>>,
-    locations: &ImageLocations,
-) {
-    for change in plan.changes.iter_mut().filter(|change| change.reason == Reason::Edited) {
-        let (Some(item), Some(row)) = (&change.wanted, ledger.rows.get(&change.key)) else {
-            continue;
-        };
-        let before = manifest::document_at(bodies.tree, &row.path, row.blob, bodies.tailoring);
-        let (Ok(before), Ok(wanted)) = (before, bodies.document(item)) else {
-            continue;
-        };
-        let edits = full_delta(&before, &wanted);
-        let pictures = new_pictures(item, locations);
-        // A picture counts by its bytes, not by where they lie.
-        let fields = edits.into_iter().map(|edit| edit.pointer);
-        let fields = fields.filter(|field| !pictures.iter().any(|slot| within(slot, field)));
-        change.fields = fields.take(FIELDS_SHOWN).collect();
-        change.fields.extend(pictures);
+/// How long each phase took.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
     }
-}
 
-fn within(slot: &str, field: &str) -> bool {
-    field.strip_prefix(slot).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// The fields whose pictures the marketplace does not have yet.
-fn new_pictures(item: &Item, locations: &ImageLocations) -> Vec<String> {
-    let is_new = |image: &&ItemImage| {
-        let (digest, item_id, slot) = (image.digest, item.key.item_id.clone(), image.slot);
-        locations.get(&ImageName { digest, item_id, slot }).is_none()
-    };
-    let new = item.images.iter().filter(is_new);
-    new.map(|image| format!("/{}", image.slot.field())).collect()
+    fn lap(&mut self) -> Duration {
+        let began = std::mem::replace(&mut self.0, Instant::now());
+        self.0.duration_since(began)
+    }
 }
 
 /// Where outcomes are written down, one batch after the other.
@@ -367,32 +419,4 @@ fn forget_deleted(
         }
     }
     Ok(())
-}
-
-/// How often each item failed since it last went.
-fn count_tries(outcomes: &[Outcome], tries: &mut BTreeMap<ItemKey, u32>) {
-    for outcome in outcomes {
-        if matches!(outcome.result, Err(Failure::Transient { .. })) {
-            *tries.entry(outcome.change.key.clone()).or_default() += 1;
-        } else {
-            tries.remove(&outcome.change.key);
-        }
-    }
-}
-
-/// Whether another pass may do more.
-fn rest<'a>(
-    plan: &Plan,
-    mut outcomes: impl Iterator<Item = &'a Outcome>,
-    after: Option<Duration>,
-) -> Rest {
-    let unobserved =
-        plan.unseen > 0 || plan.held.iter().any(|held| matches!(held.why, Hold::Unobserved { .. }));
-    if unobserved
-        || outcomes.any(|outcome| matches!(outcome.result, Err(Failure::Transient { .. })))
-    {
-        Rest::Retry { after }
-    } else {
-        Rest::Settled
-    }
 }

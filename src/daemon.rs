@@ -6,28 +6,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::event::Rest;
-
-/// The first pause after a pass that left something to try again.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest pause (`practice.md` §4): somebody waits for the item.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// Pauses that double, each drawn from its whole length ("full jitter"), so
-/// that many clients of one server do not come back together.
-#[derive(Debug, Default)]
-pub struct Backoff {
-    tries: u32,
-}
-
-impl Backoff {
-    /// The next pause; never shorter than the server asked for.
-    pub fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE);
-        self.tries += 1;
-        longest.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
-    }
-}
+use crate::domain::standing::Trigger;
+use crate::edge::backoff;
 
 /// Repeats a pass until nothing is left to try again, or until `stop` says so,
 /// or for `give_up`, counted from the first pass that left something. Returns
@@ -43,13 +23,18 @@ pub async fn until_settled<E>(
     wait: impl Fn(Duration),
 ) -> Result<Rest, E> {
     let mut deadline = None;
-    let mut backoff = Backoff::default();
+    let mut failures = 0;
     loop {
         let result = pass().await;
         let rest = result.as_ref().map_or_else(&again, |rest| *rest);
-        let Rest::Retry { after } = rest else { return result };
+        let asked = match rest {
+            Rest::Settled => return result,
+            Rest::Retry { after } => after.unwrap_or_default(),
+            Rest::Waiting { due } => due,
+        };
         let deadline = *deadline.get_or_insert_with(|| Instant::now() + give_up);
-        let pause = backoff.next(after);
+        failures += 1;
+        let pause = backoff::pause(failures).max(asked);
         if *stop.borrow() || Instant::now() + pause >= deadline {
             return result;
         }
@@ -62,16 +47,158 @@ pub async fn until_settled<E>(
     }
 }
 
+/// When a daemon makes passes if nothing moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From one look at HEAD to the next: events get lost.
+    pub poll: Duration,
+    /// From the start of one search for drift to the start of the next; none if
+    /// there is none.
+    pub drift: Option<Duration>,
+}
+
+/// What a turn left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// What the pass left; none if there was no need for one.
+    pub rest: Option<Rest>,
+    /// Whether the search for drift has more to look at.
+    pub more: bool,
+}
+
+/// How far from its time the search for drift may begin, so that many daemons
+/// do not search together (`practice.md` §4).
+const DRIFT_JITTER: f64 = 0.1;
+
+/// Makes passes until `stop` says so: at once when something moved, when an
+/// item or the whole pass is due again, for drift, and on a slow beat that
+/// covers lost events.
+///
+/// `moved` completes when the source may have moved, and says why it is
+/// thought so. If that happens during a pass, `hurry` is set, so that the pass
+/// may cut short what can wait. `next` is told how long it is until the next
+/// pass.
+pub async fn drive(
+    pace: Pace,
+    hurry: &watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+    mut moved: impl AsyncFnMut() -> Trigger,
+    mut turn: impl AsyncFnMut(Trigger) -> Turn,
+    mut next: impl FnMut(Duration),
+) {
+    let mut agenda = Agenda::new(pace);
+    let mut trigger = Trigger::Start;
+    loop {
+        hurry.send_replace(false);
+        let mut woken = None;
+        let left = {
+            let work = turn(trigger);
+            tokio::pin!(work);
+            loop {
+                let waits = !*hurry.borrow();
+                tokio::select! {
+                    biased;
+                    left = &mut work => break left,
+                    _ = stop.wait_for(|stopped| *stopped), if waits => drop(hurry.send_replace(true)),
+                    why = moved(), if waits => {
+                        woken = Some(why);
+                        hurry.send_replace(true);
+                    }
+                }
+            }
+        };
+        if *stop.borrow() {
+            return;
+        }
+        agenda.note(trigger, left);
+        let (at, why) = agenda.first();
+        next(at.saturating_duration_since(Instant::now()));
+        trigger = match woken {
+            Some(why) => why,
+            None => tokio::select! {
+                biased;
+                _ = stop.wait_for(|stopped| *stopped) => return,
+                why = moved() => why,
+                () = tokio::time::sleep_until(at) => why,
+            },
+        };
+    }
+}
+
+/// What is to be done, and when.
+struct Agenda {
+    pace: Pace,
+    poll: Instant,
+    drift: Option<Instant>,
+    /// When the search for drift began that is under way.
+    searching: Option<Instant>,
+    retry: Option<Instant>,
+    /// How many passes in a row left something, and no time for it.
+    failures: u32,
+}
+
+impl Agenda {
+    /// The search for drift begins at once: what happened while nobody looked,
+    /// nobody knows.
+    fn new(pace: Pace) -> Self {
+        let now = Instant::now();
+        let drift = pace.drift.map(|_| now);
+        Self { pace, poll: now, drift, searching: None, retry: None, failures: 0 }
+    }
+
+    fn note(&mut self, trigger: Trigger, left: Turn) {
+        let now = Instant::now();
+        self.poll = now + self.pace.poll;
+        match left.rest {
+            None => {}
+            Some(Rest::Settled) => (self.retry, self.failures) = (None, 0),
+            Some(Rest::Waiting { due }) => (self.retry, self.failures) = (Some(now + due), 0),
+            Some(Rest::Retry { after }) => {
+                self.failures = self.failures.saturating_add(1);
+                let pause = backoff::pause(self.failures).max(after.unwrap_or_default());
+                self.retry = Some(now + pause);
+            }
+        }
+        if trigger != Trigger::Drift {
+            return;
+        }
+        let began = *self.searching.get_or_insert(now);
+        let paused = matches!(left.rest, Some(Rest::Retry { .. }));
+        if left.more {
+            self.drift = if paused { self.retry } else { Some(now) };
+        } else {
+            let jitter = 1.0 + DRIFT_JITTER * (2.0 * fastrand::f64() - 1.0);
+            self.drift = self.pace.drift.map(|every| (began + every.mul_f64(jitter)).max(now));
+            self.searching = None;
+        }
+    }
+
+    /// What comes first. At one time, what failed goes before what may have
+    /// drifted.
+    fn first(&self) -> (Instant, Trigger) {
+        let retry = self.retry.map(|at| (at, Trigger::Retry));
+        let drift = self.drift.map(|at| (at, Trigger::Drift));
+        let others = [retry, drift].into_iter().flatten();
+        others.fold(
+            (self.poll, Trigger::Poll),
+            |first, other| {
+                if other.0 < first.0 { other } else { first }
+            },
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::time::Duration;
 
     use tokio::sync::watch;
     use tokio::time::Instant;
 
-    use super::{Backoff, LONGEST_PAUSE, until_settled};
+    use super::{Pace, Turn, drive, until_settled};
     use crate::domain::event::Rest;
+    use crate::domain::standing::Trigger;
 
     /// A runtime whose clock moves only when everybody waits.
     fn paused() -> tokio::runtime::Runtime {
@@ -160,11 +287,116 @@ mod tests {
         assert!(took >= Duration::from_secs(30), "{took:?}");
     }
 
+    const SETTLED: Turn = Turn { rest: Some(Rest::Settled), more: false };
+    const PACE: Pace = Pace { poll: Duration::from_secs(10), drift: Some(Duration::from_mins(10)) };
+
+    /// Drives until `turns` are used up; returns when each was made, in seconds
+    /// from the start, and why. Something moves at each of `moves`.
+    fn driven(pace: Pace, moves: &[u64], turns: &[Turn]) -> Vec<(u64, Trigger)> {
+        paused().block_on(async {
+            let stop = watch::Sender::new(false);
+            let hurry = watch::Sender::new(false);
+            let start = Instant::now();
+            let made = RefCell::new(Vec::new());
+            let left = RefCell::new(moves.iter());
+            let moved = async || {
+                let Some(at) = left.borrow().as_slice().first() else {
+                    return std::future::pending().await;
+                };
+                tokio::time::sleep_until(start + Duration::from_secs(*at)).await;
+                left.borrow_mut().next();
+                Trigger::Commit
+            };
+            let turn = async |trigger| {
+                let mut made = made.borrow_mut();
+                made.push((start.elapsed().as_secs(), trigger));
+                if made.len() == turns.len() {
+                    stop.send_replace(true);
+                }
+                turns[made.len() - 1]
+            };
+            drive(pace, &hurry, stop.subscribe(), moved, turn, |_| {}).await;
+            made.into_inner()
+        })
+    }
+
+    const QUIET: Pace = Pace { poll: Duration::from_secs(10), drift: None };
+
     #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let mut backoff = Backoff::default();
-        for _ in 0..100 {
-            assert!(backoff.next(None) <= LONGEST_PAUSE);
-        }
+    fn it_looks_now_and_then_and_at_once_when_something_moved() {
+        let made = driven(QUIET, &[4, 25], &[SETTLED; 5]);
+        let (s, p, c) = (Trigger::Start, Trigger::Poll, Trigger::Commit);
+        assert_eq!(made, [(0, s), (4, c), (14, p), (24, p), (25, c)]);
+    }
+
+    #[test]
+    fn an_item_has_its_turn_when_it_is_due() {
+        let waits = Turn { rest: Some(Rest::Waiting { due: Duration::from_secs(7) }), more: false };
+        let nothing = Turn { rest: None, more: false };
+        let made = driven(QUIET, &[3], &[waits, nothing, SETTLED, SETTLED]);
+        let (s, p, c, r) = (Trigger::Start, Trigger::Poll, Trigger::Commit, Trigger::Retry);
+        // A look that found nothing moved does not put the retry off.
+        assert_eq!(made, [(0, s), (3, c), (7, r), (17, p)]);
+    }
+
+    #[test]
+    fn the_server_is_left_alone_as_long_as_it_asks() {
+        let after = Some(Duration::from_secs(8));
+        let wait = Turn { rest: Some(Rest::Retry { after }), more: false };
+        let made = driven(QUIET, &[], &[wait, SETTLED]);
+        assert_eq!(made, [(0, Trigger::Start), (8, Trigger::Retry)]);
+    }
+
+    #[test]
+    fn a_search_for_drift_goes_on_until_it_has_seen_all() {
+        let more = Turn { rest: Some(Rest::Settled), more: true };
+        let made = driven(PACE, &[], &[SETTLED, more, more, SETTLED, SETTLED]);
+        let (s, d, p) = (Trigger::Start, Trigger::Drift, Trigger::Poll);
+        assert_eq!(made, [(0, s), (0, d), (0, d), (0, d), (10, p)]);
+        let drifts = |made: Vec<(u64, Trigger)>| -> Vec<u64> {
+            made.into_iter().filter(|(_, why)| *why == d).map(|(at, _)| at).collect()
+        };
+        let [first, second] = drifts(driven(PACE, &[], &[SETTLED; 70]))[..] else {
+            panic!("two searches in some 11 minutes")
+        };
+        assert!(first == 0 && (540..=660).contains(&second), "{second}");
+    }
+
+    #[test]
+    fn a_search_that_fails_waits_like_the_rest() {
+        let after = Some(Duration::from_secs(5));
+        let failed = Turn { rest: Some(Rest::Retry { after }), more: true };
+        let made = driven(PACE, &[], &[SETTLED, failed, SETTLED, SETTLED]);
+        let (s, d, r) = (Trigger::Start, Trigger::Drift, Trigger::Retry);
+        assert_eq!(made, [(0, s), (0, d), (5, r), (5, d)]);
+    }
+
+    #[test]
+    fn who_waits_is_heard_during_a_pass() {
+        paused().block_on(async {
+            let stop = watch::Sender::new(false);
+            let hurry = watch::Sender::new(false);
+            let mut hears = hurry.subscribe();
+            let moves = Cell::new(1);
+            let moved = async || {
+                if moves.replace(0) == 0 {
+                    std::future::pending::<()>().await;
+                }
+                Trigger::Commit
+            };
+            let made = RefCell::new(Vec::new());
+            let turn = async |trigger| {
+                made.borrow_mut().push(trigger);
+                if trigger == Trigger::Start {
+                    // A part of a pass that can wait ends by this alone.
+                    hears.wait_for(|hurry| *hurry).await.unwrap();
+                } else {
+                    stop.send_replace(true);
+                }
+                SETTLED
+            };
+            drive(QUIET, &hurry, stop.subscribe(), moved, turn, |_| {}).await;
+            assert_eq!(made.into_inner(), [Trigger::Start, Trigger::Commit]);
+        });
     }
 }

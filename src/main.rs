@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use marketsync::cli::{Cli, Command, Format, LogFormat};
 use marketsync::commands::failure::CommandError;
-use marketsync::commands::{Exit, apply, marketplace, print, status, validate};
-use marketsync::config::{self, Config, Job};
+use marketsync::commands::{Exit, apply, marketplace, print, run, status, validate};
+use marketsync::config::{self, Config, Job, StatusOf};
 use marketsync::domain::report::json;
 use marketsync::edge::telemetry;
 
@@ -30,29 +30,45 @@ fn main() -> ExitCode {
         // What the options say holds also when the rest cannot be used.
         Err(_) => (cli.common.log_format.unwrap_or(LogFormat::Text), asked_format(&cli.command)),
     };
-    let exit = resolved.and_then(run).unwrap_or_else(|error| {
+    let exit = resolved.and_then(start).unwrap_or_else(|error| {
         complain(&error, lines, format);
         Exit::CouldNot
     });
     ExitCode::from(exit.code())
 }
 
-fn run(config: Config) -> Result<Exit, CommandError> {
+fn start(config: Config) -> Result<Exit, CommandError> {
     let log_format = match config.log.format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     let level = config.log.level.to_possible_value().map(|level| level.get_name().to_owned());
-    telemetry::init(log_format, level.as_deref().unwrap_or("info"), telemetry::Timestamps::Off)?;
+    let times = match config.job {
+        Job::Run(_) => telemetry::Timestamps::On,
+        _ => telemetry::Timestamps::Off,
+    };
+    telemetry::init(log_format, level.as_deref().unwrap_or("info"), times)?;
     config.notices.iter().for_each(|notice| telemetry::notice(notice));
     dispatch(config.job, config.log.format)
 }
 
 fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
     match job {
+        Job::Run(config) => {
+            let runtime = runtime()?;
+            let exit = runtime.block_on(run::run(*config));
+            // A fetch that hangs does not keep the process.
+            runtime.shutdown_background();
+            exit
+        }
         Job::Apply(config) => runtime()?.block_on(apply::apply(&config, log)),
         Job::Validate(config) => validate::validate(&config),
-        Job::Status(config) => status::status(&config, Timestamp::now()),
+        Job::Status(config) => match &config.of {
+            StatusOf::State(dir) => status::of_state(dir, config.format, Timestamp::now()),
+            StatusOf::Process(url) => {
+                runtime()?.block_on(status::of_process(url, config.format, Timestamp::now()))
+            }
+        },
         Job::Marketplace(config) => runtime()?.block_on(marketplace::marketplace(&config)),
         Job::Completions(shell) => {
             let mut out = Vec::new();
@@ -68,7 +84,7 @@ fn format_of(job: &Job) -> Option<Format> {
         Job::Apply(config) => Some(config.format),
         Job::Validate(config) => Some(config.format),
         Job::Status(config) => Some(config.format),
-        Job::Marketplace(_) | Job::Completions(_) => None,
+        Job::Run(_) | Job::Marketplace(_) | Job::Completions(_) => None,
     }
 }
 
@@ -85,7 +101,7 @@ fn asked_format(command: &Command) -> Option<Format> {
         Command::Apply(args) => args.output.format,
         Command::Validate(args) => args.output.format,
         Command::Status(args) => args.output.format,
-        Command::Marketplace(_) | Command::Completions { .. } => None,
+        Command::Run(_) | Command::Marketplace(_) | Command::Completions { .. } => None,
     }
 }
 

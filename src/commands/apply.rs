@@ -1,18 +1,16 @@
 //! `apply`: the whole line, repeated until nothing is left to try again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
-use url::Url;
 
 use crate::cli::{Drift, LogFormat};
 use crate::commands::failure::CommandError;
+use crate::commands::market::{client, gone, setting, start_embedded};
 use crate::commands::progress::Progress;
 use crate::commands::signals::Signals;
 use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
@@ -22,17 +20,14 @@ use crate::cycle::{self, CycleError, Order, World};
 use crate::daemon::until_settled;
 use crate::domain::event::{Event, Rest};
 use crate::domain::item::Digest;
+use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
 use crate::domain::report::{Report, json, text};
-use crate::edge::marketplace::{Connection, Credential, Marketplace, Patience};
-use crate::edge::secret::Secret;
+use crate::domain::retries::Retries;
+use crate::edge::marketplace::Marketplace;
 use crate::edge::source::Source;
 use crate::edge::store::Store;
 use crate::edge::telemetry;
-use crate::embedded::{self, EmbeddedError, Settings};
-
-/// The file of the embedded marketplace in the state directory.
-const EMBEDDED_FILE: &str = "marketplace.jsonl";
 
 /// What the last pass left, or why it could not be made.
 type Passes = Result<Rest, CycleError>;
@@ -62,10 +57,11 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let mut servers = JoinSet::new();
     let url = match endpoint {
         Endpoint::Remote(url) => url.clone(),
-        Endpoint::Embedded => start_embedded(config, &mut servers).await?,
+        Endpoint::Embedded => start_embedded(&config.state, &mut servers).await?,
     };
     let progress = Progress::start("reading items");
-    let market = marketplace(&config.connect, url, &progress)?;
+    let counting = progress.clone();
+    let market = client(&config.connect, url, move |call| counting.count(call))?;
 
     let mut report = Report::default();
     let tools =
@@ -83,16 +79,6 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     finish(config, &report, result.transpose()?, signal)
 }
 
-/// Why the marketplace in this process is gone, which never ends by itself.
-fn gone(server: Result<Result<(), EmbeddedError>, JoinError>) -> CommandError {
-    let source = match server {
-        Ok(Err(error)) => return error.into(),
-        Ok(Ok(())) => std::io::Error::other("it ended"),
-        Err(error) => std::io::Error::other(error),
-    };
-    CommandError::System { what: "keep the embedded marketplace running", source }
-}
-
 /// Runs passes until nothing is left to try again, and adds them up.
 async fn passes(
     config: &ApplyConfig,
@@ -106,7 +92,7 @@ async fn passes(
     let mut ledger = store.load_ledger()?;
     let mut seen = store.recall_seen(fingerprint(&standards, source))?;
     let mut locations = store.image_locations()?;
-    let mut tries = BTreeMap::new();
+    let (mut retries, mut looks) = (Retries::default(), Looks::default());
     if ledger.rows.is_empty() {
         info!("No record of earlier passes: every item is looked at, and what agrees is adopted");
     }
@@ -134,7 +120,8 @@ async fn passes(
             ledger: &mut ledger,
             seen: &mut seen,
             locations: &mut locations,
-            tries: &mut tries,
+            retries: &mut retries,
+            looks: &mut looks,
         };
         let result = cycle::run(world, &order, &mut now, &mut tell).await;
         *report = std::mem::take(report).continued(now);
@@ -157,13 +144,16 @@ async fn passes(
             Rest::Settled
         }
     };
-    Ok(until_settled(config.pass.retry_for, stop, pass, again, wait).await)
+    Ok(until_settled(config.retry_for, stop, pass, again, wait).await)
 }
 
 fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> Order {
     let pass = &config.pass;
     Order {
         scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
+        rate: u32::MAX,
+        hurry: stop.clone(),
+        waits: false,
         correct_drift: pass.drift == Drift::Correct,
         prune: pass.prune,
         retry_rejected: true,
@@ -173,68 +163,6 @@ fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> 
         now: Timestamp::UNIX_EPOCH,
         stop,
     }
-}
-
-/// What a rejection holds for beside the item: the schemas and the credential.
-/// The secret itself does not enter, only whether its file changed.
-fn setting(credential: &Credential, schemas: Digest) -> Digest {
-    let who = match credential {
-        Credential::Basic { client_id, secret } => format!("{client_id} {}", changed(secret)),
-        Credential::PrivateKeyJwt { client_id, key_id, key } => {
-            format!("{client_id} {key_id} {}", changed(key))
-        }
-        Credential::Token { token } => changed(token),
-        Credential::None => String::new(),
-    };
-    Digest::of(format!("{schemas} {who}").as_bytes())
-}
-
-fn changed(secret: &Secret) -> String {
-    match secret {
-        Secret::Text(_) => String::new(),
-        Secret::File(path) => std::fs::metadata(path)
-            .map(|found| format!("{} {:?}", found.len(), found.modified().ok()))
-            .unwrap_or_default(),
-    }
-}
-
-fn marketplace(
-    connect: &Connect,
-    url: Url,
-    progress: &Progress,
-) -> Result<Marketplace, CommandError> {
-    let credential = match (&connect.endpoint, &connect.credential) {
-        // The embedded marketplace takes any account, but asks for one.
-        (Endpoint::Embedded, _) => Credential::Basic {
-            client_id: "embedded".to_owned(),
-            secret: Secret::Text(SecretString::from("embedded")),
-        },
-        (Endpoint::Remote(_), credential) => credential.clone(),
-    };
-    let connection = Connection {
-        endpoint: url,
-        company: connect.company.clone(),
-        credential,
-        ca_file: connect.ca_file.clone(),
-        patience: Patience::default(),
-    };
-    let progress = progress.clone();
-    Ok(Marketplace::new(connection)?.with_log(move |call| progress.count(call)))
-}
-
-/// Starts a marketplace in this process, on a port of its own.
-async fn start_embedded(
-    config: &ApplyConfig,
-    servers: &mut JoinSet<Result<(), EmbeddedError>>,
-) -> Result<Url, CommandError> {
-    let settings =
-        Settings { persist: Some(config.state.join(EMBEDDED_FILE)), ..Settings::default() };
-    let handle = embedded::open(settings)?;
-    let refused = |source| CommandError::System { what: "listen on 127.0.0.1", source };
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
-    servers.spawn(embedded::serve(listener, handle, std::future::pending()));
-    Url::parse(&format!("http://{address}")).map_err(|why| refused(std::io::Error::other(why)))
 }
 
 /// Prints the result and says how the process ends. The result is printed

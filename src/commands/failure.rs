@@ -10,6 +10,8 @@ use crate::cycle::CycleError;
 use crate::domain::schema::SchemaError;
 use crate::domain::text::clean;
 use crate::edge::marketplace::SetupError;
+use crate::edge::metrics::MetricsError;
+use crate::edge::probe::ProbeError;
 use crate::edge::source::SourceError;
 use crate::edge::store::StoreError;
 use crate::edge::telemetry::InvalidLevel;
@@ -80,6 +82,18 @@ pub enum CommandError {
         /// Where it was looked for.
         dir: PathBuf,
     },
+    /// The daemon's own work ended, which it never does by itself.
+    #[error("the work of the daemon ended by itself; the log says what came before")]
+    Ended,
+    /// The metrics cannot be made.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A secret that was named cannot be used.
+    #[error("{0}")]
+    Secret(String),
+    /// A running process cannot be asked.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// The result could not be printed.
     #[error("the result could not be printed")]
     Print(#[source] std::io::Error),
@@ -104,6 +118,10 @@ impl CommandError {
                  --company-id and SOURCE that apply was given"
                     .to_owned(),
             ),
+            Self::Probe(ProbeError::Unreachable { .. }) => Some(
+                "check that `marketsync run` runs there, and that the URL is that of its --listen".to_owned(),
+            ),
+            Self::Probe(_) => Some("the URL is that of --listen of `marketsync run`, without /status".to_owned()),
             Self::Listen { .. } => Some("choose another address with --listen; port 0 takes any free one".to_owned()),
             Self::Switch { .. } => Some("docs/embedded-marketplace.md lists the switches and their values".to_owned()),
             _ => None,
@@ -117,13 +135,18 @@ impl CommandError {
 
     /// The message and all its causes, each said once.
     pub fn chain(&self) -> String {
-        let mut text = clean(&self.to_string());
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "\n  because {}", clean(&error.to_string()));
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// The message of an error and all its causes, each said once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = clean(&error.to_string());
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n  because {}", clean(&error.to_string()));
+        cause = error.source();
+    }
+    text
 }

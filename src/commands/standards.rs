@@ -12,13 +12,18 @@ use crate::edge::telemetry;
 
 /// Opens the source that the configuration names.
 pub fn open_source(config: &SourceConfig) -> Result<Source, CommandError> {
-    Ok(Source::open(&SourceOptions {
+    Ok(Source::open(&options(config))?)
+}
+
+/// Which files the configuration names.
+pub fn options(config: &SourceConfig) -> SourceOptions {
+    SourceOptions {
         location: config.location.clone(),
         revision: config.revision.clone(),
         path: config.path.clone(),
         excludes: config.exclude.clone(),
         working_tree: config.working_tree,
-    })?)
+    }
 }
 
 /// The standards that the configuration asks for. Reads the schema files of

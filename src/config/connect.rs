@@ -194,7 +194,7 @@ fn parts(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Parts, ConfigEr
 
 /// A secret, from its variable or from a file that an option, a variable or
 /// the configuration file names; in their order.
-fn secret(
+pub(super) fn secret(
     layers: &Layers<'_>,
     name: &str,
     file: Option<Given<PathBuf>>,

@@ -22,7 +22,8 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const PREFIX: &str = "MARKETSYNC_";
 
 /// Variables that are no settings: they hold secrets, or name the file.
-const SPECIAL: [&str; 4] = ["CLIENT_SECRET", "PRIVATE_KEY", "TOKEN", "CONFIG"];
+const SPECIAL: [&str; 6] =
+    ["CLIENT_SECRET", "PRIVATE_KEY", "TOKEN", "GIT_PASSWORD", "HOOK_SECRET", "CONFIG"];
 
 macro_rules! settings {
     (one: $($one:ident)*; several: $($several:ident)*) => {
@@ -55,7 +56,10 @@ settings! {
         endpoint company_id client_id client_secret_file key_id private_key_file token_file ca_file
         state drift prune allow_deletes max_updates retry_for
         format log_format log_level
-        listen console data control;
+        url
+        listen console data control
+        branch git_username git_password_file ssh_key_file known_hosts_file git_ca_file
+        hook_secret_file poll_every fetch_every drift_every drift_rate;
     several: exclude schema switch
 }
 

@@ -10,10 +10,13 @@ mod error;
 mod layers;
 mod miactl;
 mod connect;
+mod run;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use url::Url;
 
 use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel};
 use crate::domain::item::{ItemType, Lifecycle, RepoPath};
@@ -23,6 +26,7 @@ use crate::embedded::{ConsoleVersion, InvalidConsoleVersion};
 pub use connect::{Connect, EMBEDDED_COMPANY, Endpoint};
 pub use error::ConfigError;
 pub use layers::{Environment, SETTINGS};
+pub use run::RunConfig;
 
 use layers::{Layers, count, text, truth, word};
 
@@ -40,6 +44,8 @@ pub struct Config {
 /// One command with all that it needs.
 #[derive(Debug)]
 pub enum Job {
+    /// `run`
+    Run(Box<RunConfig>),
     /// `apply`
     Apply(Box<ApplyConfig>),
     /// `validate`
@@ -74,6 +80,8 @@ pub struct ApplyConfig {
     pub identity: Identity,
     /// What the pass may do.
     pub pass: PassConfig,
+    /// How long transient failures are repeated.
+    pub retry_for: Duration,
     /// The form of the result.
     pub format: Format,
 }
@@ -94,10 +102,19 @@ pub struct ValidateConfig {
 /// A look at the state.
 #[derive(Debug)]
 pub struct StatusConfig {
-    /// The state directory.
-    pub state: PathBuf,
+    /// Who is asked.
+    pub of: StatusOf,
     /// The form of the result.
     pub format: Format,
+}
+
+/// Who knows the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusOf {
+    /// The state in this directory.
+    State(PathBuf),
+    /// The process that listens there.
+    Process(Url),
 }
 
 /// A marketplace of our own.
@@ -150,14 +167,12 @@ pub struct PassConfig {
     pub allow_deletes: Option<usize>,
     /// How many updates a pass may make; none: any number.
     pub max_updates: Option<usize>,
-    /// How long transient failures are repeated.
-    pub retry_for: Duration,
 }
 
 /// How long `apply` repeats transient failures (`practice.md` §4).
 const RETRY_FOR: Duration = Duration::from_mins(2);
 
-/// Where the embedded marketplace listens: on this machine only.
+/// Where a server listens: on this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The configuration of this command line in this environment. Reads the
@@ -175,6 +190,11 @@ pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigErr
     };
     let mut notices = Vec::new();
     let job = match &cli.command {
+        Command::Run(args) => {
+            let config = run::run(&layers, args)?;
+            notices.extend(connect::notice(&config.connect));
+            Job::Run(Box::new(config))
+        }
         Command::Apply(args) => {
             let config = apply(&layers, args)?;
             notices.extend(connect::notice(&config.connect));
@@ -195,34 +215,26 @@ fn value<T>(given: Option<layers::Given<T>>, default: T) -> T {
 fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigError> {
     let source = source(layers, &args.source)?;
     let connect = connect::connect(layers, &args.connection)?;
-    let identity = Identity {
-        endpoint: connect.endpoint.to_string(),
-        company: connect.company.clone(),
-        source: source_name(&source.location, source.path.as_ref()),
-    };
+    let identity = identity(&connect, &source);
     Ok(ApplyConfig {
-        state: match state(layers, &args.state)? {
-            Some(dir) => dir,
-            None => usual_state(layers, &identity)?,
-        },
-        pass: PassConfig {
-            drift: value(layers.one("drift", args.pass.drift, word)?, Drift::Off),
-            prune: value(layers.one("prune", args.pass.prune, truth)?, false),
-            allow_deletes: layers
-                .one("allow_deletes", args.pass.allow_deletes, count)?
-                .map(|given| given.value),
-            max_updates: layers
-                .one("max_updates", args.pass.max_updates, count)?
-                .map(|given| given.value),
-            retry_for: value(
-                layers.one("retry_for", args.pass.retry_for, cli::duration)?,
-                RETRY_FOR,
-            ),
-        },
+        state: state_of(layers, &args.state, &identity)?,
+        pass: pass(layers, &args.pass, Drift::Off)?,
+        retry_for: value(layers.one("retry_for", args.retry_for, cli::duration)?, RETRY_FOR),
         format: format(layers, &args.output)?,
         source,
         connect,
         identity,
+    })
+}
+
+fn pass(layers: &Layers<'_>, args: &cli::Pass, drift: Drift) -> Result<PassConfig, ConfigError> {
+    let allow_deletes = layers.one("allow_deletes", args.allow_deletes, count)?;
+    let max_updates = layers.one("max_updates", args.max_updates, count)?;
+    Ok(PassConfig {
+        drift: value(layers.one("drift", args.drift, word)?, drift),
+        prune: value(layers.one("prune", args.prune, truth)?, false),
+        allow_deletes: allow_deletes.map(|given| given.value),
+        max_updates: max_updates.map(|given| given.value),
     })
 }
 
@@ -237,8 +249,11 @@ fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig,
 
 fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, ConfigError> {
     let format = format(layers, &args.output)?;
-    if let Some(state) = state(layers, &args.state)? {
-        return Ok(StatusConfig { state, format });
+    if let Some(url) = daemon(layers, args)? {
+        return Ok(StatusConfig { of: StatusOf::Process(url), format });
+    }
+    if let Some(dir) = state(layers, &args.state)? {
+        return Ok(StatusConfig { of: StatusOf::State(dir), format });
     }
     let connection = cli::Connection {
         endpoint: args.endpoint.clone(),
@@ -253,17 +268,51 @@ fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, Confi
         company: target.company,
         source: source_name(&location, path.as_ref()),
     };
-    Ok(StatusConfig { state: usual_state(layers, &identity)?, format })
+    Ok(StatusConfig { of: StatusOf::State(usual_state(layers, &identity)?), format })
+}
+
+/// The process that is to be asked, if one is. Environment and file may hold
+/// what other commands need; an option says what this one is to do.
+fn daemon(layers: &Layers<'_>, args: &cli::Status) -> Result<Option<Url>, ConfigError> {
+    let others = [
+        ("--state", args.state.state.is_some()),
+        ("SOURCE", args.source.is_some()),
+        ("--path", args.path.is_some()),
+        ("--endpoint", args.endpoint.is_some()),
+        ("--company-id", args.company_id.is_some()),
+    ];
+    let other = others.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name);
+    match (&args.url, other) {
+        (None, Some(_)) => Ok(None),
+        (Some(_), Some(other)) => {
+            Err(ConfigError::Both { one: "--url".to_owned(), other: other.to_owned() })
+        }
+        (url, None) => Ok(layers.checked("url", url.as_ref(), address)?.map(|given| given.value)),
+    }
+}
+
+/// The address of a process of ours: http, as it speaks it, if nothing else is
+/// said.
+fn address(text: &str) -> Result<Url, String> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    // The text is not repeated: it may hold a password.
+    let url: Url = with_scheme.parse().map_err(|cause| format!("this is no URL: {cause}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("this is an http:// or https:// URL, not {}://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("this URL holds no user and no password; nobody asks for one".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("this URL has no query (`?`) and no fragment (`#`)".to_owned());
+    }
+    Ok(url)
 }
 
 fn marketplace(
     layers: &Layers<'_>,
     args: &cli::Marketplace,
 ) -> Result<MarketplaceConfig, ConfigError> {
-    let listen = |text: &str| {
-        text.parse()
-            .map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
-    };
     let switch = |text: &str| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not NAME=VALUE")),
@@ -272,7 +321,7 @@ fn marketplace(
         |text: &str| text.parse().map_err(|why: InvalidConsoleVersion| format!("`{text}`: {why}"));
     let switches = layers.several("switch", &args.switches, switch)?;
     Ok(MarketplaceConfig {
-        listen: value(layers.checked("listen", args.listen.as_ref(), listen)?, LISTEN),
+        listen: listen(layers, args.listen.as_ref())?,
         console: value(
             layers.checked("console", args.console.as_ref(), console)?,
             ConsoleVersion::default(),
@@ -281,6 +330,14 @@ fn marketplace(
         control: value(layers.one("control", args.control, truth)?, false),
         switches: switches.into_iter().map(|given| given.value).collect(),
     })
+}
+
+fn listen(layers: &Layers<'_>, flag: Option<&String>) -> Result<SocketAddr, ConfigError> {
+    let address = |text: &str| {
+        text.parse()
+            .map_err(|_| format!("`{text}` is no IP address with a port, such as 127.0.0.1:8080"))
+    };
+    Ok(value(layers.checked("listen", flag, address)?, LISTEN))
 }
 
 fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {
@@ -351,6 +408,25 @@ fn format(layers: &Layers<'_>, args: &cli::Output) -> Result<Format, ConfigError
 
 fn state(layers: &Layers<'_>, args: &cli::State) -> Result<Option<PathBuf>, ConfigError> {
     Ok(layers.path("state", args.state.as_ref())?.map(|given| given.value))
+}
+
+fn identity(connect: &Connect, source: &SourceConfig) -> Identity {
+    Identity {
+        endpoint: connect.endpoint.to_string(),
+        company: connect.company.clone(),
+        source: source_name(&source.location, source.path.as_ref()),
+    }
+}
+
+fn state_of(
+    layers: &Layers<'_>,
+    args: &cli::State,
+    identity: &Identity,
+) -> Result<PathBuf, ConfigError> {
+    match state(layers, args)? {
+        Some(dir) => Ok(dir),
+        None => usual_state(layers, identity),
+    }
 }
 
 fn usual_state(layers: &Layers<'_>, identity: &Identity) -> Result<PathBuf, ConfigError> {

@@ -114,6 +114,11 @@ pub enum Hold {
         /// What went wrong.
         why: String,
     },
+    /// It failed for a passing reason, and is tried again a little later.
+    Waiting {
+        /// Why it failed.
+        why: String,
+    },
     /// Drift is reported, not corrected (`--drift=correct` corrects it).
     DriftReported,
     /// Pruning is off (`--prune` turns it on).
@@ -159,6 +164,24 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Its name in metrics and reports: one word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unobserved { .. } => "unobserved",
+            Self::Waiting { .. } => "waiting",
+            Self::DriftReported => "drift-reported",
+            Self::PruneOff => "prune-off",
+            Self::BrokenSource => "broken-source",
+            Self::Immutable { .. } => "immutable",
+            Self::Rejected { .. } => "rejected",
+            Self::Contested => "contested",
+            Self::DeleteGuard { .. } => "delete-guard",
+            Self::EmptySource => "empty-source",
+            Self::UpdateGuard { .. } => "update-guard",
+            Self::NotOnLegacy { .. } => "not-on-legacy",
+        }
+    }
+
     /// Whether a safety limit holds it (exit code 3).
     pub fn is_guard(&self) -> bool {
         matches!(self, Self::DeleteGuard { .. } | Self::EmptySource | Self::UpdateGuard { .. })
@@ -170,6 +193,7 @@ impl Hold {
         matches!(
             self,
             Self::Unobserved { .. }
+                | Self::Waiting { .. }
                 | Self::Immutable { .. }
                 | Self::Rejected { .. }
                 | Self::Contested
@@ -182,6 +206,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unobserved { why } => write!(f, "unobserved: {why}"),
+            Self::Waiting { why } => write!(f, "tried again a little later: {why}"),
             Self::DriftReported => f.write_str("drift is reported, not corrected (--drift=correct corrects it)"),
             Self::PruneOff => f.write_str("removed from the source, and pruning is off (--prune deletes it)"),
             Self::BrokenSource => {
@@ -328,7 +353,12 @@ pub enum Event {
 pub enum Rest {
     /// Nothing that another try would change.
     Settled,
-    /// Something may go next time.
+    /// Some items wait, each for its own time.
+    Waiting {
+        /// How long it is until the first of them is due.
+        due: Duration,
+    },
+    /// Something may go next time, and nobody said when.
     Retry {
         /// How long the server asked to wait.
         after: Option<Duration>,

@@ -52,19 +52,24 @@ pub enum Look {
 pub type Live = BTreeMap<ItemKey, Look>;
 
 /// Which keys a pass looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// The wanted keys that the ledger lacks. If there are none, no request.
     New,
+    /// These as well, if they are wanted or recorded: a part of the search for
+    /// drift.
+    Also(BTreeSet<ItemKey>),
     /// Every wanted or recorded key.
     All,
 }
 
-/// The keys that a pass of this scope looks at, in order.
-pub fn in_scope(scope: Scope, snapshot: &Snapshot, ledger: &Ledger) -> BTreeSet<ItemKey> {
+/// The keys that a pass of this scope must look at, in order.
+pub fn in_scope(scope: &Scope, snapshot: &Snapshot, ledger: &Ledger) -> BTreeSet<ItemKey> {
     let wanted = snapshot.items.keys();
     match scope {
-        Scope::New => wanted.filter(|key| !ledger.rows.contains_key(key)).cloned().collect(),
+        Scope::New | Scope::Also(_) => {
+            wanted.filter(|key| !ledger.rows.contains_key(key)).cloned().collect()
+        }
         Scope::All => wanted.chain(ledger.rows.keys()).cloned().collect(),
     }
 }
@@ -82,6 +87,9 @@ pub struct Policy {
     pub retry_rejected: bool,
     /// The digest of schemas and credential, part of those circumstances.
     pub setting: Digest,
+    /// The items that failed for a passing reason and are not due yet, and why
+    /// they failed.
+    pub waiting: BTreeMap<ItemKey, String>,
     /// The time of the pass.
     pub now: Timestamp,
 }
@@ -149,6 +157,10 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
         (Some(item), Some(row)) => item.digest != row.digest,
         _ => false,
     };
+    let is_try = case.change.action.is_write() || case.change.reason == Reason::Unobserved;
+    if let Some(why) = policy.waiting.get(&case.change.key).filter(|_| is_try) {
+        return Some(Hold::Waiting { why: why.clone() });
+    }
     match (case.change.reason, case.look) {
         (Reason::Unobserved, Look::Failed { why }) => {
             return Some(Hold::Unobserved { why: why.clone() });
@@ -199,7 +211,7 @@ fn is_contested(row: &Row) -> bool {
 /// What to do about every item that is wanted or recorded.
 pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) -> Plan {
     let mut plan = Plan::default();
-    for key in in_scope(Scope::All, snapshot, ledger) {
+    for key in in_scope(&Scope::All, snapshot, ledger) {
         let wanted = snapshot.items.get(&key);
         let recorded = ledger.rows.get(&key);
         let look = live.get(&key).unwrap_or(&Look::NotTaken);

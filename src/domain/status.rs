@@ -43,7 +43,7 @@ pub struct LastTry {
 }
 
 /// One item, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemStatus {
     /// What is recorded; none if nothing ever went.

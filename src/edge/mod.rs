@@ -1,10 +1,17 @@
 //! What touches the outside: the only modules that do.
 
+pub mod backoff;
 pub mod directory;
 pub mod address;
 pub mod secret;
 pub mod git;
 pub mod source;
+pub mod watch;
 pub mod marketplace;
 pub mod store;
+pub mod heartbeat;
+pub mod metrics;
+pub mod hook;
 pub mod telemetry;
+pub mod serve;
+pub mod probe;

@@ -80,6 +80,14 @@ pub enum SourceError {
         /// The location.
         path: PathBuf,
     },
+    /// What was a git repository is none any more.
+    #[error(
+        "there is no git repository at {path} any more; nothing is read until it is back (if it is meant to be a plain directory now, start again)"
+    )]
+    NoLongerGit {
+        /// The location.
+        path: PathBuf,
+    },
     /// The directory changed while it was read.
     #[error("the directory changed while it was read; it is read again at the next pass")]
     Changed,
@@ -91,6 +99,7 @@ impl SourceError {
         matches!(
             self,
             Self::Changed
+                | Self::NoLongerGit { .. }
                 | Self::Directory(DirectoryError::Changed { .. } | DirectoryError::Changing { .. })
         )
     }
@@ -151,6 +160,11 @@ impl Source {
             None => base,
         };
         Ok(Self { place, path, excludes: options.excludes.clone() })
+    }
+
+    /// Whether it is read from a git repository.
+    pub fn is_git(&self) -> bool {
+        matches!(self.place, Place::Checkout { .. })
     }
 
     /// The folder that is read, from the root of the checkout.

@@ -64,7 +64,14 @@ async fn observe(
     let (mut bodies, snapshot) = shop.bodies();
     let (_keep, halt) = watch::channel(false);
     market
-        .observe(Observing { keys: &keys, snapshot, bodies: &mut bodies, locations, stop: &halt })
+        .observe(Observing {
+            keys: &keys,
+            snapshot,
+            bodies: &mut bodies,
+            locations,
+            rate: None,
+            stop: &halt,
+        })
         .await
 }
 
@@ -153,6 +160,7 @@ fn a_pass_can_move_between_threads() {
             (BTreeSet::new(), BTreeMap::new(), watch::channel(false));
         let (mut bodies, snapshot) = shop.bodies();
         is_send(&market.observe(Observing {
+            rate: None,
             keys: &keys,
             snapshot,
             bodies: &mut bodies,

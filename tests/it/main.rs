@@ -38,3 +38,4 @@ mod signals;
 mod source;
 mod store;
 mod streams;
+mod watch;

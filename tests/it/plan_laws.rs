@@ -184,7 +184,7 @@ impl World {
         let now = noon(self.passes * BETWEEN_PASSES);
         let policy = Policy { now, retry_rejected: weather.retry_rejected, ..anything_goes() };
         let snapshot = self.snapshot();
-        let live: Live = in_scope(weather.scope, &snapshot, &self.ledger)
+        let live: Live = in_scope(&weather.scope, &snapshot, &self.ledger)
             .into_iter()
             .map(|key| (key.clone(), self.look(&key, weather)))
             .collect();

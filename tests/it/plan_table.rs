@@ -149,7 +149,7 @@ fn the_scope_says_who_is_looked_at() {
     let snapshot = snapshot([item("a", "NA"), item("b", "NA"), item("b", "1.0.0")]);
     let ledger = ledger([row("b", "NA"), row("c", "NA")]);
     let names = |scope| -> Vec<String> {
-        in_scope(scope, &snapshot, &ledger).iter().map(ToString::to_string).collect()
+        in_scope(&scope, &snapshot, &ledger).iter().map(ToString::to_string).collect()
     };
     assert_eq!(names(Scope::New), ["a NA", "b 1.0.0"]);
     assert_eq!(names(Scope::All), ["a NA", "b NA", "b 1.0.0", "c NA"]);

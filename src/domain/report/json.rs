@@ -1,12 +1,14 @@
 //! Renderings for machines. The shape is documented in `docs/reports.md`; a
 //! change that removes or renames a field raises [`VERSION`].
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::event::{Change, Failure, Held, Outcome};
+use crate::domain::item::{ItemId, ItemKey, Version};
 use crate::domain::report::Report;
 use crate::domain::source::Problem;
-use crate::domain::status::Status;
+use crate::domain::status::{ItemStatus, Status};
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
@@ -45,6 +47,28 @@ pub fn status(status: &Status) -> Value {
         })
         .collect();
     json!({ "version": VERSION, "items": items, "error": Value::Null })
+}
+
+/// Reads what [`status`] lists as `items`.
+///
+/// # Errors
+/// Where it is something else.
+pub fn read_items(items: &Value) -> Result<Status, serde_json::Error> {
+    let rows = Vec::<ItemRow>::deserialize(items)?;
+    let items = rows
+        .into_iter()
+        .map(|row| (ItemKey { item_id: row.item_id, version: row.version }, row.status));
+    Ok(Status { items: items.collect() })
+}
+
+/// One item as [`status`] lists it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemRow {
+    item_id: ItemId,
+    version: Version,
+    #[serde(flatten)]
+    status: ItemStatus,
 }
 
 fn change(change: &Change) -> Value {

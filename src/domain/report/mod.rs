@@ -1,6 +1,7 @@
 //! What a command says in the end: one record of a pass, many renderings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::domain::catalog::Snapshot;
 use crate::domain::event::{Failure, Held, Outcome};
@@ -32,6 +33,28 @@ pub struct Report {
     pub outcomes: BTreeMap<ItemKey, Outcome>,
     /// How many changes nobody tried, because the pass was stopped or ended.
     pub unattempted: usize,
+    /// How long its phases took.
+    pub timing: Timing,
+}
+
+/// How long the phases of a pass took; zero for one that it did not reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// Reading the source.
+    pub load: Duration,
+    /// Looking at the marketplace.
+    pub observe: Duration,
+    /// Deciding.
+    pub plan: Duration,
+    /// Sending, and writing down what was sent.
+    pub send: Duration,
+}
+
+impl Timing {
+    /// The phases by their names in the metrics, in the order of the pass.
+    pub fn phases(&self) -> [(&'static str, Duration); 4] {
+        [("load", self.load), ("observe", self.observe), ("plan", self.plan), ("send", self.send)]
+    }
 }
 
 impl Report {

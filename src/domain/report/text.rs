@@ -211,7 +211,7 @@ pub fn status(status: &Status, now: Timestamp) -> String {
 }
 
 /// A length of time in its largest unit.
-fn age(length: SignedDuration) -> String {
+pub fn age(length: SignedDuration) -> String {
     let seconds = length.as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -262,7 +262,7 @@ pub fn table<const N: usize>(
     out.push('\n');
 }
 
-/// Writing to a `String` cannot fail.
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+/// Adds one line. Writing to a `String` cannot fail.
+pub fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }

@@ -13,7 +13,7 @@ use crate::domain::item::ItemKey;
 use super::auth::Tokens;
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
-use super::http::{Call, Http, MAX_DOCUMENT, Outgoing, Payload, Reply};
+use super::http::{Call, Http, InFlight, MAX_DOCUMENT, Outgoing, Payload, Reply};
 use super::upload::Upload;
 
 /// The marketplace of one company. It makes no request until it is asked
@@ -53,6 +53,11 @@ impl Marketplace {
         self
     }
 
+    /// How many of its requests wait for their answer, now and later.
+    pub fn in_flight(&self) -> InFlight {
+        self.http.in_flight.clone()
+    }
+
     /// How long the server asked to be left alone, as far as that lies ahead:
     /// until then no request starts.
     pub fn retry_after(&self) -> Option<Duration> {
@@ -63,6 +68,12 @@ impl Marketplace {
     /// asked once (`marketplace-api.md` §2.1); a 404 stands for 13.6.
     pub async fn generation(&self) -> Result<Generation, CallError> {
         self.generation.get_or_try_init(|| self.ask_generation()).await.copied()
+    }
+
+    /// Asks again at the next call which API the server speaks: it may have been
+    /// upgraded.
+    pub fn forget_generation(&mut self) {
+        self.generation = OnceCell::new();
     }
 
     async fn ask_generation(&self) -> Result<Generation, CallError> {

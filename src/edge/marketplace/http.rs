@@ -1,6 +1,7 @@
 //! One request, one answer: bounded, timed, counted.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -40,6 +41,32 @@ pub struct Call {
     pub code: Option<u16>,
     /// How long it took.
     pub took: Duration,
+}
+
+/// How many requests wait for their answer. Copies show the same number.
+#[derive(Debug, Clone, Default)]
+pub struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    /// The number.
+    pub fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more, for as long as what this returns lives.
+    fn begin(&self) -> Flight<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Flight(self)
+    }
+}
+
+/// A request under way; also one that is dropped before its answer has ended.
+struct Flight<'a>(&'a InFlight);
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Somebody who counts calls.
@@ -112,6 +139,7 @@ pub(super) struct Http {
     paused_until: Mutex<Option<Instant>>,
     secrets: Mutex<Secrets>,
     pub(super) log: Option<CallLog>,
+    pub(super) in_flight: InFlight,
 }
 
 impl Http {
@@ -144,6 +172,7 @@ impl Http {
             paused_until: Mutex::new(None),
             secrets: Mutex::new(Secrets::default()),
             log: None,
+            in_flight: InFlight::default(),
         })
     }
 
@@ -207,7 +236,9 @@ impl Http {
     ) -> Result<Reply, CallError> {
         self.note_secrets(authorization, &out.payload);
         let begun = Instant::now();
+        let flight = self.in_flight.begin();
         let result = self.converse(out, authorization).await;
+        drop(flight);
         let took = begun.elapsed();
         if let Some(log) = &self.log {
             let code = result.as_ref().map_or(None, |(status, ..)| Some(*status));

@@ -31,7 +31,7 @@ pub use client::Marketplace;
 pub use connection::{Connection, Credential, Patience, SetupError};
 pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
-pub use http::Call;
+pub use http::{Call, InFlight};
 pub use observe::Observing;
 
 /// How many requests are in flight at most (`practice.md` §4).

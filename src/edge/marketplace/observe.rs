@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{Bodies, Snapshot};
@@ -37,6 +39,10 @@ pub struct Observing<'a, 'b, T> {
     /// Which pictures the marketplace has; what is learned is left there to be
     /// saved.
     pub locations: &'a mut ImageLocations,
+    /// How many documents are asked for in a second. With a rate, a look is a
+    /// favour: one that did not begin when `stop` was set is no look at all.
+    /// Without, it is needed: it then counts as failed.
+    pub rate: Option<u32>,
     /// Set when no further request may start.
     pub stop: &'a watch::Receiver<bool>,
 }
@@ -135,19 +141,26 @@ impl Marketplace {
         }
         let generation = self.generation().await?;
         let mut round = round;
-        let mut waiting = round.keys.iter();
+        let mut waiting = round.keys.iter().peekable();
         let mut flying = FuturesUnordered::new();
         let mut streak = Streak::default();
+        let mut pace = round.rate.map(pace);
+        let mut stop = round.stop.clone();
         loop {
-            while flying.len() < IN_FLIGHT && !*round.stop.borrow() {
-                let Some(key) = waiting.next() else { break };
-                match self.closed(&streak) {
-                    Some(why) => drop(live.insert(key.clone(), Look::Failed { why })),
-                    None => flying.push(self.look(Step::Document(key.clone()), generation)),
+            let stopped = *stop.borrow();
+            let may_start = flying.len() < IN_FLIGHT && !stopped && waiting.peek().is_some();
+            let seen = tokio::select! {
+                Some(seen) = flying.next() => seen,
+                () = tick(&mut pace), if may_start => {
+                    let Some(key) = waiting.next() else { continue };
+                    match self.closed(&streak) {
+                        Some(why) => drop(live.insert(key.clone(), Look::Failed { why })),
+                        None => flying.push(self.look(Step::Document(key.clone()), generation)),
+                    }
+                    continue;
                 }
-            }
-            let Some(seen) = flying.next().await else {
-                break;
+                _ = stop.wait_for(|stop| *stop), if may_start => continue,
+                else => break,
             };
             streak.note(match &seen {
                 Seen::Document(_, got) => got.as_ref().err(),
@@ -155,7 +168,7 @@ impl Marketplace {
             });
             match round.take(seen, generation, &self.http.secrets())? {
                 Taken::Whole(key, look) => drop(live.insert(key, look)),
-                Taken::Part(_) if *round.stop.borrow() => {}
+                Taken::Part(_) if stopped => {}
                 Taken::Part(mut sight) => match (sight.unseen.pop_front(), self.closed(&streak)) {
                     (None, _) => drop(live.insert(sight.key.clone(), sight.result())),
                     (_, Some(why)) => drop(live.insert(sight.key, Look::Failed { why })),
@@ -165,9 +178,11 @@ impl Marketplace {
                 },
             }
         }
-        // A key without a look would count as one that is as it should be.
-        for key in round.keys {
-            live.entry(key.clone()).or_insert_with(|| Look::Failed { why: STOPPED.to_owned() });
+        if round.rate.is_none() {
+            // A key without a look would count as one that is as it should be.
+            for key in round.keys {
+                live.entry(key.clone()).or_insert_with(|| Look::Failed { why: STOPPED.to_owned() });
+            }
         }
         Ok(live)
     }
@@ -233,6 +248,19 @@ impl Marketplace {
         } else {
             Err(CallError::lost("the answer is about another item".to_owned()))
         }
+    }
+}
+
+/// So many times a second, the first at once.
+fn pace(rate: u32) -> Interval {
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
+}
+
+async fn tick(pace: &mut Option<Interval>) {
+    if let Some(pace) = pace {
+        pace.tick().await;
     }
 }
 

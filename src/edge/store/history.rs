@@ -11,6 +11,7 @@ use super::rows::{self, from_word, json, time, word};
 use crate::domain::event::{Action, Failure, Outcome, Reason, Verb};
 use crate::domain::item::{CommitId, Digest, ItemId, ItemKey, Version};
 use crate::domain::ledger::Settling;
+use crate::domain::status::{LastResult, LastTry};
 
 /// Rows older than this go (`practice.md` §4): a year and a month, so that a
 /// yearly look finds the last one.
@@ -53,6 +54,17 @@ pub struct Past {
     pub to: Option<Digest>,
     /// JSON pointers of fields that differed, at most 100.
     pub fields: Vec<String>,
+}
+
+impl From<Past> for LastTry {
+    fn from(past: Past) -> Self {
+        let result = match past.result {
+            PastResult::Done(verb) => LastResult::Done { verb },
+            PastResult::Transient(why) => LastResult::Failed { why },
+            PastResult::Rejected(why) => LastResult::Rejected { why },
+        };
+        Self { at: past.at, commit: past.commit, result }
+    }
 }
 
 /// What became of a change, as far as history keeps it.

@@ -22,6 +22,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::domain::event::Outcome;
 use crate::domain::ledger::{Ledger, Settling};
+use crate::domain::status::Status;
 
 pub use cache::{LOCATIONS_KEPT, Locations};
 pub use error::StoreError;
@@ -120,6 +121,13 @@ impl Store {
         rows::load(&self.connection).map_err(|fault| fault.at(&self.path))
     }
 
+    /// What is known of every item.
+    pub fn status(&self) -> Result<Status, StoreError> {
+        let tries =
+            self.last_results()?.into_iter().map(|(key, past)| (key, past.into())).collect();
+        Ok(Status::of(&self.load_ledger()?, &tries, self.last_commit()?.as_ref()))
+    }
+
     /// Makes durable what `outcomes` did to `ledger`, all of it or nothing:
     /// for each key its row and its rejection as they now are, and a row of
     /// history. Old history goes, a bounded part of it each time.
@@ -135,6 +143,17 @@ impl Store {
                 history::append(transaction, outcome, settling)?;
             }
             history::prune_by_age(transaction, settling.now)
+        })
+    }
+
+    /// Notes that a pass is about to write to the marketplace. On a full or
+    /// read-only disk this fails, and nothing is sent that could not be
+    /// recorded.
+    pub fn note_pass(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('last_pass', ?1)";
+            transaction.execute(sql, [now.to_string()])?;
+            Ok(())
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use marketsync::config::{Endpoint, Job};
+use marketsync::config::{Endpoint, Job, StatusConfig, StatusOf};
 use marketsync::edge::marketplace::Credential;
 
 use super::{Home, apply, credential};
@@ -157,7 +157,7 @@ fn a_context_that_cannot_be_used_is_refused_with_the_remedy() {
 fn status_finds_the_state_of_apply() {
     let home = Home::new();
     let dir = |job: &Job| match job {
-        Job::Status(status) => status.state.clone(),
+        Job::Status(StatusConfig { of: StatusOf::State(dir), .. }) => dir.clone(),
         Job::Apply(apply) => apply.state.clone(),
         _ => panic!(),
     };

@@ -37,7 +37,7 @@ fn help_is_worth_reading() {
     let mut cli = Cli::command().term_width(100);
     cli.build();
     insta::assert_snapshot!("help", cli.render_long_help());
-    for name in ["apply", "validate", "status", "marketplace", "completions"] {
+    for name in ["run", "apply", "validate", "status", "marketplace", "completions"] {
         let command = cli.find_subcommand_mut(name).unwrap();
         let help = command.render_long_help().to_string();
         insta::assert_snapshot!(format!("help_{name}"), help);

@@ -1,8 +1,11 @@
 //! An option goes before a variable, a variable before the file.
 
+use std::time::Duration;
+
 use clap::CommandFactory;
 use marketsync::cli::Cli;
-use marketsync::config::{Config, Job, SETTINGS};
+use marketsync::config::{Config, Job, RunConfig, SETTINGS};
+use marketsync::edge::secret::Secret;
 
 use super::{Home, apply, credential, job};
 
@@ -34,7 +37,7 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
     ("prune", "apply --endpoint embedded", ["true", "false", "true"], |c| apply(c).pass.prune.to_string()),
     ("allow_deletes", "apply --endpoint embedded", ["1", "2", "3"], |c| apply(c).pass.allow_deletes.unwrap().to_string()),
     ("max_updates", "apply --endpoint embedded", ["1", "2", "3"], |c| apply(c).pass.max_updates.unwrap().to_string()),
-    ("retry_for", "apply --endpoint embedded", ["90s", "1m", "0s"], |c| match apply(c).pass.retry_for.as_secs() { 90 => "90s", 60 => "1m", 0 => "0s", _ => "?" }.into()),
+    ("retry_for", "apply --endpoint embedded", ["90s", "1m", "0s"], |c| match apply(c).retry_for.as_secs() { 90 => "90s", 60 => "1m", 0 => "0s", _ => "?" }.into()),
     ("format", "apply --endpoint embedded", ["text", "json", "text"], |c| format!("{:?}", apply(c).format).to_lowercase()),
     ("log_format", "apply --endpoint embedded", ["text", "json", "text"], |c| format!("{:?}", c.log.format).to_lowercase()),
     ("log_level", "apply --endpoint embedded", ["debug", "warn", "error"], |c| format!("{:?}", c.log.level).to_lowercase()),
@@ -43,8 +46,33 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
     ("console", "marketplace", ["14.0", "13.6", "404"], |c| match &c.job { Job::Marketplace(m) => m.console.to_string(), _ => panic!() }),
     ("data", "marketplace", ["/f", "/e", "/o"], |c| match &c.job { Job::Marketplace(m) => m.data.clone().unwrap().display().to_string(), _ => panic!() }),
     ("control", "marketplace", ["true", "false", "true"], |c| match &c.job { Job::Marketplace(m) => m.control.to_string(), _ => panic!() }),
+    ("hook_secret_file", "run --endpoint embedded", ["/f", "/e", "/o"], |c| file(run(c).hook_secret.as_ref())),
+    ("poll_every", "run --endpoint embedded", ["90s", "1m", "10ms"], |c| every(run(c).poll_every)),
+    ("fetch_every", "run --endpoint embedded", ["90s", "1m", "10ms"], |c| every(run(c).fetch_every)),
+    ("drift_every", "run --endpoint embedded", ["90s", "1m", "10ms"], |c| every(run(c).drift_every)),
+    ("drift_rate", "run --endpoint embedded", ["1", "2", "1000"], |c| run(c).drift_rate.to_string()),
     ("switch", "marketplace", ["a=f", "a=e", "a=o=1"], |c| match &c.job { Job::Marketplace(m) => { let (n, v) = &m.switches[0]; format!("{n}={v}") }, _ => panic!() }),
 ];
+
+fn run(config: &Config) -> &RunConfig {
+    let Job::Run(run) = &config.job else { panic!("{config:?}") };
+    run
+}
+
+fn file(secret: Option<&Secret>) -> String {
+    let Some(Secret::File(file)) = secret else { panic!("no file: {secret:?}") };
+    file.display().to_string()
+}
+
+fn every(beat: Duration) -> String {
+    match beat.as_millis() {
+        90_000 => "90s",
+        60_000 => "1m",
+        10 => "10ms",
+        _ => "?",
+    }
+    .to_owned()
+}
 
 #[test]
 fn an_option_goes_before_a_variable_before_the_file() {

@@ -140,6 +140,7 @@ pub(crate) fn ledger(rows: impl IntoIterator<Item = RowBuilder>) -> Ledger {
 /// Everything is allowed; a pass at noon.
 pub(crate) fn anything_goes() -> Policy {
     Policy {
+        waiting: BTreeMap::new(),
         correct_drift: true,
         prune: true,
         retry_rejected: false,

@@ -1,0 +1,191 @@
+//! `run`: the daemon. What is set up once, and how it ends.
+
+mod passes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+use tracing::info;
+
+use crate::cli::Drift;
+use crate::commands::Exit;
+use crate::commands::failure::CommandError;
+use crate::commands::market::{client, gone, start_embedded};
+use crate::commands::signals::Signals;
+use crate::commands::standards::standards;
+use crate::config::{Connect, Endpoint, RunConfig};
+use crate::daemon::{self, Pace};
+use crate::domain::standing::{About, Standing, Trigger};
+use crate::edge::heartbeat::Heartbeat;
+use crate::edge::hook::Hook;
+use crate::edge::marketplace::{Call, Credential, Patience};
+use crate::edge::metrics::Metrics;
+use crate::edge::serve::{Serving, serve};
+use crate::edge::store::Store;
+
+use passes::{Parts, Passes};
+
+/// How much longer than the longest call nothing may make progress before
+/// `/healthz` says so (`practice.md` §5).
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// Follows the source until a signal comes.
+pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
+    let mut signals = Signals::catch()?;
+    let config = Arc::new(config);
+    let Connect { endpoint, company, origin, .. } = &config.connect;
+    info!(source = config.identity.source, %endpoint, company, from = origin, "Running");
+    check_secrets(&config).await?;
+    let started = Timestamp::now();
+    let store = Store::open(&config.state, &config.identity, started)?;
+    let standards = standards(&config.source, Some(company))?;
+    let mut servers = JoinSet::new();
+    let url = match endpoint {
+        Endpoint::Remote(url) => url.clone(),
+        Endpoint::Embedded => start_embedded(&config.state, &mut servers).await?,
+    };
+    let listener = listen(config.listen).await?;
+    let (heart, metrics) = (Heartbeat::default(), Metrics::new()?);
+    let (beating, counting) = (heart.clone(), metrics.clone());
+    let log = move |call: &Call| {
+        beating.beat();
+        counting.call(call);
+    };
+    let market = client(&config.connect, url, log)?;
+    metrics.in_flight(market.in_flight());
+    let standing = watch::Sender::new(Arc::new(Standing::new(About {
+        source: config.identity.source.clone(),
+        endpoint: endpoint.to_string(),
+        company: company.clone(),
+        started,
+    })));
+    let called = Arc::new(Notify::new());
+    let hook = config.hook_secret.clone();
+    let serving = Serving {
+        metrics: metrics.clone(),
+        standing: standing.subscribe(),
+        heart: heart.clone(),
+        patience: Patience::default().request + SILENCE,
+        hook: hook.map(|secret| Hook { secret, called: Arc::clone(&called) }),
+        state: config.state.clone(),
+    };
+    let mut windows = JoinSet::new();
+    windows.spawn(show(listener, serving, signals.stop()));
+    let pace = pace(&config);
+    let parts = Parts {
+        config,
+        store,
+        standards,
+        market,
+        heart,
+        metrics,
+        publish: standing.clone(),
+        stop: signals.stop(),
+    };
+    let passes = Passes::new(parts)?;
+    let done = on_its_own_thread(passes, pace, called, standing, signals.stop())?;
+    let (_, signal) = tokio::select! {
+        ended = signals.guard(done) => ended,
+        Some(server) = servers.join_next() => return Err(gone(server)),
+        Some(window) = windows.join_next() => return Err(closed(window)),
+    };
+    servers.shutdown().await;
+    windows.shutdown().await;
+    match signal {
+        Some(_) => Ok(Exit::Good),
+        None => Err(CommandError::Ended),
+    }
+}
+
+/// Reads every secret once, so that one that is missing is told at the start
+/// and not when it is needed.
+async fn check_secrets(config: &RunConfig) -> Result<(), CommandError> {
+    let credential = match &config.connect.credential {
+        Credential::Basic { secret, .. } => Some(secret),
+        Credential::PrivateKeyJwt { key, .. } => Some(key),
+        Credential::Token { token } => Some(token),
+        Credential::None => None,
+    };
+    for secret in [credential, config.hook_secret.as_ref()].into_iter().flatten() {
+        secret.read().await.map_err(CommandError::Secret)?;
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    let refused = |source| CommandError::Listen { address: address.to_string(), source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    info!(%address, "Listening");
+    Ok(listener)
+}
+
+/// Serves until the process ends; once it is asked to stop, no longer than
+/// requests take.
+async fn show(
+    listener: TcpListener,
+    serving: Serving,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let mut asked = stop.clone();
+    let stopped = async move { drop(asked.wait_for(|stopped| *stopped).await) };
+    let ended = serve(listener, serving, stopped).await;
+    if *stop.borrow() {
+        // The passes decide when the process ends.
+        std::future::pending::<()>().await;
+    }
+    ended
+}
+
+/// Why nobody can look in any more, which never ends by itself.
+fn closed(window: Result<std::io::Result<()>, JoinError>) -> CommandError {
+    let source = match window {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) => std::io::Error::other("it ended"),
+        Err(error) => std::io::Error::other(error),
+    };
+    CommandError::System { what: "go on answering on --listen", source }
+}
+
+fn pace(config: &RunConfig) -> Pace {
+    let drift = (config.pass.drift != Drift::Off).then_some(config.drift_every);
+    Pace { poll: config.poll_every, drift }
+}
+
+/// Makes the passes on a thread of their own: however long a source takes to
+/// be parsed, signals and probes are answered. What is returned completes when
+/// the passes ended, or the thread did.
+fn on_its_own_thread(
+    mut passes: Passes,
+    pace: Pace,
+    called: Arc<Notify>,
+    standing: watch::Sender<Arc<Standing>>,
+    stop: watch::Receiver<bool>,
+) -> Result<oneshot::Receiver<()>, CommandError> {
+    let (done, ended) = oneshot::channel();
+    let runtime = Handle::current();
+    let work = move || {
+        let (hurry, wakes) = (passes.hurry(), passes.wakes());
+        let moved = async || {
+            tokio::select! {
+                () = wakes.moved() => Trigger::Commit,
+                () = called.notified() => Trigger::Hook,
+            }
+        };
+        let turn = async |trigger| passes.turn(trigger).await;
+        let next = |pause| Passes::next(&standing, pause);
+        runtime.block_on(daemon::drive(pace, &hurry, stop, moved, turn, next));
+        // Nobody waits for it after a second signal.
+        let _ = done.send(());
+    };
+    std::thread::Builder::new().name("passes".to_owned()).spawn(work).map_err(|source| {
+        CommandError::System { what: "start the threads of the program", source }
+    })?;
+    Ok(ended)
+}
