@@ -35,10 +35,19 @@ impl World {
         }
     }
 
-    fn remote(&self, access: Access) -> Remote {
+    fn open(&self, access: Access) -> Result<Remote, RemoteError> {
         let mut options = options(&self.sshd.url(&self.repo.path()), &self.repo.beside("state"));
         options.access = access;
-        Remote::open(options).unwrap()
+        Remote::open(options)
+    }
+
+    fn remote(&self, access: Access) -> Remote {
+        self.open(access).unwrap()
+    }
+
+    /// Why it cannot work, before anybody is asked.
+    fn unopened(&self, access: Access) -> RemoteError {
+        self.open(access).err().unwrap()
     }
 }
 
@@ -96,8 +105,7 @@ async fn a_host_key_counts_only_if_the_file_has_it() {
     fs::write(&known, format!("{plain}\n@revoked * {}", plain.split_once(' ').unwrap().1)).unwrap();
     refused(&remote).await;
 
-    let without = world.remote(Access { known_hosts_file: None, ..access });
-    let error = refused(&without).await;
+    let error = world.unopened(Access { known_hosts_file: None, ..access });
     assert!(error.to_string().contains("--known-hosts-file"), "{error}");
 }
 
@@ -120,7 +128,7 @@ async fn a_key_is_read_anew_and_tried_once() {
     fs::write(&key, "no key").unwrap();
     let error = refused(&remote).await;
     assert!(error.to_string().contains("ssh-keygen"), "{error}");
-    let error = refused(&world.remote(Access { ssh_key_file: None, ..world.access() })).await;
+    let error = world.unopened(Access { ssh_key_file: None, ..world.access() });
     assert!(error.to_string().contains("--ssh-key-file"), "{error}");
 }
 
