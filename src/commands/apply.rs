@@ -12,10 +12,11 @@ use crate::cli::{Drift, LogFormat};
 use crate::commands::failure::CommandError;
 use crate::commands::market::{client, gone, setting, start_embedded};
 use crate::commands::progress::Progress;
+use crate::commands::remote::{Opened, open_once};
 use crate::commands::signals::Signals;
 use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
 use crate::commands::{Exit, print};
-use crate::config::{ApplyConfig, Connect, Endpoint};
+use crate::config::{ApplyConfig, Connect, Endpoint, Location};
 use crate::cycle::{self, CycleError, Order, World};
 use crate::daemon::until_settled;
 use crate::domain::event::{Event, Rest};
@@ -24,6 +25,7 @@ use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
 use crate::domain::report::{Report, json, text};
 use crate::domain::retries::Retries;
+use crate::edge::git::remote::RemoteError;
 use crate::edge::marketplace::Marketplace;
 use crate::edge::source::Source;
 use crate::edge::store::Store;
@@ -46,14 +48,26 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let mut signals = Signals::catch()?;
     let Connect { endpoint, company, origin, .. } = &config.connect;
     info!(%endpoint, company, from = origin, "Applying");
-    let source = open_source(&config.source)?;
-    warn_of_uncommitted(&source);
+    // A path that is wrong is told before a state is made.
+    let here = match &config.source.location {
+        Location::Here(_) => Some(open_source(&config.source)?),
+        Location::Remote(_) => None,
+    };
+    here.iter().for_each(warn_of_uncommitted);
     let store = Store::open(&config.state, &config.identity, Timestamp::now())?;
     if let Some(before) = store.moved_from() {
         telemetry::notice(&format!(
             "this state was last used for the source {before}: what it recorded and this source lacks counts as removed"
         ));
     }
+    let opened = match here {
+        Some(source) => Opened::here(source),
+        None => match signals.guard(fetched(config, signals.stop())).await {
+            (Some(opened), None) => opened?,
+            (_, signal) => return finish(config, &Report::default(), None, signal),
+        },
+    };
+    let source = &opened.source;
     let mut servers = JoinSet::new();
     let url = match endpoint {
         Endpoint::Remote(url) => url.clone(),
@@ -64,8 +78,7 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let market = client(&config.connect, url, move |call| counting.count(call))?;
 
     let mut report = Report::default();
-    let tools =
-        Tools { source: &source, market: &market, progress: &progress, stop: signals.stop(), log };
+    let tools = Tools { source, market: &market, progress: &progress, stop: signals.stop(), log };
     let work = passes(config, store, tools, &mut report);
     let (result, signal) = tokio::select! {
         ended = signals.guard(work) => ended,
@@ -77,6 +90,28 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     progress.end();
     servers.shutdown().await;
     finish(config, &report, result.transpose()?, signal)
+}
+
+/// The clone of a remote source, as of now.
+async fn fetched(
+    config: &ApplyConfig,
+    stop: watch::Receiver<bool>,
+) -> Result<Opened, CommandError> {
+    let progress = Progress::start("fetching");
+    let wait = |error: &RemoteError, pause: Duration| {
+        progress.above(|| warn!(reason = %error, "Fetch failed"));
+        tell_pause(&progress, pause);
+    };
+    let opened = open_once(&config.source, &config.state, config.retry_for, stop, wait).await;
+    progress.end();
+    opened
+}
+
+/// Says how long it is until the next try.
+fn tell_pause(progress: &Progress, pause: Duration) {
+    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    progress.say(format!("trying again in {} s", pause.as_secs()));
+    progress.above(|| info!(pause_ms, "Trying again"));
 }
 
 /// Runs passes until nothing is left to try again, and adds them up.
@@ -132,11 +167,7 @@ async fn passes(
         }
         result
     };
-    let wait = |pause: Duration| {
-        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        progress.say(format!("trying again in {} s", pause.as_secs()));
-        progress.above(|| info!(pause_ms, "Trying again"));
-    };
+    let wait = |pause| tell_pause(progress, pause);
     let again = |error: &CycleError| {
         if error.is_transient() {
             Rest::Retry { after: market.retry_after() }

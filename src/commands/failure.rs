@@ -9,6 +9,7 @@ use crate::config::ConfigError;
 use crate::cycle::CycleError;
 use crate::domain::schema::SchemaError;
 use crate::domain::text::clean;
+use crate::edge::git::remote::RemoteError;
 use crate::edge::marketplace::SetupError;
 use crate::edge::metrics::MetricsError;
 use crate::edge::probe::ProbeError;
@@ -85,6 +86,12 @@ pub enum CommandError {
     /// The daemon's own work ended, which it never does by itself.
     #[error("the work of the daemon ended by itself; the log says what came before")]
     Ended,
+    /// The remote repository cannot be read.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// A fetch that went left no clone.
+    #[error("the remote repository was fetched, and there is no clone of it")]
+    NoClone,
     /// The metrics cannot be made.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

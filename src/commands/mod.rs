@@ -6,6 +6,7 @@ pub mod signals;
 pub mod progress;
 pub mod standards;
 mod market;
+mod remote;
 pub mod apply;
 pub mod run;
 pub mod validate;

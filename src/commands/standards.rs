@@ -3,22 +3,26 @@
 use std::path::PathBuf;
 
 use crate::commands::failure::CommandError;
-use crate::config::SourceConfig;
+use crate::config::{Location, SourceConfig};
 use crate::domain::item::Digest;
 use crate::domain::schema::Schemas;
 use crate::domain::standards::{Standards, Tailoring};
 use crate::edge::source::{Source, SourceOptions};
 use crate::edge::telemetry;
 
-/// Opens the source that the configuration names.
+/// Opens the source of a command that fetches none.
 pub fn open_source(config: &SourceConfig) -> Result<Source, CommandError> {
-    Ok(Source::open(&options(config))?)
+    match &config.location {
+        Location::Here(location) => Ok(Source::open(&options(config, location.clone()))?),
+        Location::Remote(_) => Err(CommandError::NoClone),
+    }
 }
 
-/// Which files the configuration names.
-pub fn options(config: &SourceConfig) -> SourceOptions {
+/// Which files the configuration names; `location` is where they are on this
+/// machine.
+pub fn options(config: &SourceConfig, location: PathBuf) -> SourceOptions {
     SourceOptions {
-        location: config.location.clone(),
+        location,
         revision: config.revision.clone(),
         path: config.path.clone(),
         excludes: config.exclude.clone(),

@@ -10,6 +10,7 @@ mod error;
 mod layers;
 mod miactl;
 mod connect;
+mod remote;
 mod run;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +21,7 @@ use url::Url;
 
 use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel};
 use crate::domain::item::{ItemType, Lifecycle, RepoPath};
+use crate::edge::git::remote::{Access, RemoteUrl, Wanted};
 use crate::edge::store::{Identity, default_dir};
 use crate::embedded::{ConsoleVersion, InvalidConsoleVersion};
 
@@ -28,7 +30,7 @@ pub use error::ConfigError;
 pub use layers::{Environment, SETTINGS};
 pub use run::RunConfig;
 
-use layers::{Layers, count, text, truth, word};
+use layers::{Given, Layers, count, text, truth, word};
 
 /// What to do, complete and checked.
 #[derive(Debug)]
@@ -133,11 +135,31 @@ pub struct MarketplaceConfig {
     pub switches: Vec<(String, String)>,
 }
 
+/// Where the repository is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// On this machine: a checkout, a bare repository or a plain folder.
+    Here(PathBuf),
+    /// Elsewhere; a clone of it is kept in the state directory.
+    Remote(Box<RemoteConfig>),
+}
+
+/// A repository elsewhere.
+#[derive(Debug, Clone)]
+pub struct RemoteConfig {
+    /// Where it is.
+    pub url: RemoteUrl,
+    /// Which commit of it.
+    pub wanted: Wanted,
+    /// Who asks, and whom is believed.
+    pub access: Access,
+}
+
 /// Which files are read, and how.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
     /// The folder or repository.
-    pub location: PathBuf,
+    pub location: Location,
     /// What to read of it; none: HEAD.
     pub revision: Option<String>,
     /// Only below this folder of the repository; none: all of SOURCE.
@@ -208,12 +230,12 @@ pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigErr
     Ok(Config { job, log, notices })
 }
 
-fn value<T>(given: Option<layers::Given<T>>, default: T) -> T {
+fn value<T>(given: Option<Given<T>>, default: T) -> T {
     given.map_or(default, |given| given.value)
 }
 
 fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigError> {
-    let source = source(layers, &args.source)?;
+    let source = source(layers, &args.source, Some(&args.remote))?;
     let connect = connect::connect(layers, &args.connection)?;
     let identity = identity(&connect, &source);
     Ok(ApplyConfig {
@@ -240,7 +262,7 @@ fn pass(layers: &Layers<'_>, args: &cli::Pass, drift: Drift) -> Result<PassConfi
 
 fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig, ConfigError> {
     Ok(ValidateConfig {
-        source: source(layers, &args.source)?,
+        source: source(layers, &args.source, None)?,
         against: layers.one("against", args.against.clone(), text)?.map(|given| given.value),
         company: layers.one("company_id", args.company_id.clone(), text)?.map(|given| given.value),
         format: format(layers, &args.output)?,
@@ -261,13 +283,13 @@ fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, Confi
         ..cli::Connection::default()
     };
     let target = connect::target(layers, &connection)?;
-    let location = location(layers, args.source.as_ref())?;
     let path = below(layers, args.path.as_ref())?;
-    let identity = Identity {
-        endpoint: target.endpoint.to_string(),
-        company: target.company,
-        source: source_name(&location, path.as_ref()),
+    let source = match remote::url(layers, args.source.as_ref())? {
+        Some(Given { value: url, .. }) => remote::name(&url, path.as_ref()),
+        None => source_name(&location(layers, args.source.as_ref())?, path.as_ref()),
     };
+    let identity =
+        Identity { endpoint: target.endpoint.to_string(), company: target.company, source };
     Ok(StatusConfig { of: StatusOf::State(usual_state(layers, &identity)?), format })
 }
 
@@ -340,7 +362,11 @@ fn listen(layers: &Layers<'_>, flag: Option<&String>) -> Result<SocketAddr, Conf
     Ok(value(layers.checked("listen", flag, address)?, LISTEN))
 }
 
-fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, ConfigError> {
+fn source(
+    layers: &Layers<'_>,
+    args: &cli::Source,
+    remote: Option<&cli::Remote>,
+) -> Result<SourceConfig, ConfigError> {
     let revision = layers.one("revision", args.revision.clone(), text)?;
     let working_tree = layers.one("working_tree", args.working_tree, truth)?;
     if let (Some(revision), Some(working_tree)) = (&revision, &working_tree)
@@ -353,8 +379,12 @@ fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, Confi
     let lifecycle =
         layers.checked("default_lifecycle", args.default_lifecycle.as_ref(), lifecycle)?;
     let exclude = layers.several("exclude", &args.exclude, text)?;
+    let (location, revision) = match remote {
+        Some(flags) => remote::location(layers, args, flags, revision)?,
+        None => (Location::Here(location(layers, args.source.as_ref())?), revision),
+    };
     Ok(SourceConfig {
-        location: location(layers, args.source.as_ref())?,
+        location,
         revision: revision.map(|given| given.value),
         path: below(layers, args.path.as_ref())?,
         exclude: exclude.into_iter().map(|given| given.value).collect(),
@@ -366,7 +396,12 @@ fn source(layers: &Layers<'_>, args: &cli::Source) -> Result<SourceConfig, Confi
     })
 }
 
+/// SOURCE, if it is on this machine.
 fn location(layers: &Layers<'_>, flag: Option<&PathBuf>) -> Result<PathBuf, ConfigError> {
+    if let Some(Given { origin, .. }) = remote::url(layers, flag)? {
+        let why = "only `run` and `apply` fetch a remote repository; name a checkout of it here";
+        return Err(ConfigError::Invalid { origin: origin.to_string(), why: why.to_owned() });
+    }
     Ok(value(layers.path("source", flag)?, PathBuf::from(".")))
 }
 
@@ -396,8 +431,8 @@ fn schemas(layers: &Layers<'_>, flags: &[String]) -> Result<Vec<(ItemType, PathB
     };
     let given = layers.several("schema", flags, parse)?.into_iter();
     Ok(given
-        .map(|layers::Given { value: (item_type, file), origin }| {
-            (item_type, layers.resolved(&layers::Given { value: file, origin }))
+        .map(|Given { value: (item_type, file), origin }| {
+            (item_type, layers.resolved(&Given { value: file, origin }))
         })
         .collect())
 }
@@ -414,7 +449,10 @@ fn identity(connect: &Connect, source: &SourceConfig) -> Identity {
     Identity {
         endpoint: connect.endpoint.to_string(),
         company: connect.company.clone(),
-        source: source_name(&source.location, source.path.as_ref()),
+        source: match &source.location {
+            Location::Here(location) => source_name(location, source.path.as_ref()),
+            Location::Remote(remote) => remote::name(&remote.url, source.path.as_ref()),
+        },
     }
 }
 

@@ -52,7 +52,7 @@ pub struct RunConfig {
 }
 
 pub(super) fn run(layers: &Layers<'_>, args: &cli::Run) -> Result<RunConfig, ConfigError> {
-    let source = source(layers, &args.source)?;
+    let source = source(layers, &args.source, Some(&args.remote))?;
     if source.working_tree {
         return Err(ConfigError::Invalid {
             origin: "--working-tree".to_owned(),

@@ -10,7 +10,7 @@ use crate::domain::report::json;
 use crate::domain::standing::page::Page;
 use crate::domain::status::Status;
 use crate::domain::text::cut;
-use crate::edge::marketplace::is_loopback;
+use crate::edge::address::is_loopback;
 
 /// How long the connection may take, and how long the whole answer. A server of
 /// ours answers within 10 s, if only to say that it cannot.

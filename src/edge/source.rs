@@ -80,6 +80,12 @@ pub enum SourceError {
         /// The location.
         path: PathBuf,
     },
+    /// The remote repository was not fetched yet.
+    #[error("the repository is not fetched yet{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NotFetched {
+        /// Why the last fetch failed, if one did.
+        why: Option<String>,
+    },
     /// What was a git repository is none any more.
     #[error(
         "there is no git repository at {path} any more; nothing is read until it is back (if it is meant to be a plain directory now, start again)"
@@ -94,11 +100,27 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether the repository itself may be damaged, as against what it holds.
+    pub fn is_damage(&self) -> bool {
+        use GitError as G;
+        matches!(
+            self,
+            Self::Git(
+                G::Broken { .. }
+                    | G::Open { .. }
+                    | G::NoCommit { .. }
+                    | G::Lacking { .. }
+                    | G::Read { .. }
+            )
+        )
+    }
+
     /// Whether the next try may find it otherwise: somebody was writing.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::Changed
+                | Self::NotFetched { .. }
                 | Self::NoLongerGit { .. }
                 | Self::Directory(DirectoryError::Changed { .. } | DirectoryError::Changing { .. })
         )

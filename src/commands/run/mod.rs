@@ -1,5 +1,6 @@
 //! `run`: the daemon. What is set up once, and how it ends.
 
+mod fetching;
 mod passes;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::cli::Drift;
 use crate::commands::Exit;
 use crate::commands::failure::CommandError;
 use crate::commands::market::{client, gone, start_embedded};
+use crate::commands::remote;
 use crate::commands::signals::Signals;
 use crate::commands::standards::standards;
 use crate::config::{Connect, Endpoint, RunConfig};
@@ -29,6 +31,7 @@ use crate::edge::metrics::Metrics;
 use crate::edge::serve::{Serving, serve};
 use crate::edge::store::Store;
 
+use fetching::Fetcher;
 use passes::{Parts, Passes};
 
 /// How much longer than the longest call nothing may make progress before
@@ -77,6 +80,20 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
     };
     let mut windows = JoinSet::new();
     windows.spawn(show(listener, serving, signals.stop()));
+    let remote = remote::open(&config.source, &config.state)?.map(Arc::new);
+    let moved = Arc::new(Notify::new());
+    if let Some(remote) = &remote {
+        let fetcher = Fetcher {
+            remote: Arc::clone(remote),
+            every: config.fetch_every,
+            called: Arc::clone(&called),
+            moved: Arc::clone(&moved),
+            standing: standing.clone(),
+            metrics: metrics.clone(),
+            stop: signals.stop(),
+        };
+        windows.spawn(fetch(fetcher, signals.stop()));
+    }
     let pace = pace(&config);
     let parts = Parts {
         config,
@@ -85,11 +102,12 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
         market,
         heart,
         metrics,
+        remote,
         publish: standing.clone(),
         stop: signals.stop(),
     };
     let passes = Passes::new(parts)?;
-    let done = on_its_own_thread(passes, pace, called, standing, signals.stop())?;
+    let done = on_its_own_thread(passes, pace, (called, moved), standing, signals.stop())?;
     let (_, signal) = tokio::select! {
         ended = signals.guard(done) => ended,
         Some(server) = servers.join_next() => return Err(gone(server)),
@@ -143,14 +161,23 @@ async fn show(
     ended
 }
 
-/// Why nobody can look in any more, which never ends by itself.
+/// Fetches until the process ends.
+async fn fetch(fetcher: Fetcher, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    fetcher.run().await;
+    if *stop.borrow() {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
+/// Why what serves the passes ended, which never ends by itself.
 fn closed(window: Result<std::io::Result<()>, JoinError>) -> CommandError {
     let source = match window {
         Ok(Err(error)) => error,
         Ok(Ok(())) => std::io::Error::other("it ended"),
         Err(error) => std::io::Error::other(error),
     };
-    CommandError::System { what: "go on answering on --listen", source }
+    CommandError::System { what: "go on listening and fetching", source }
 }
 
 fn pace(config: &RunConfig) -> Pace {
@@ -164,7 +191,7 @@ fn pace(config: &RunConfig) -> Pace {
 fn on_its_own_thread(
     mut passes: Passes,
     pace: Pace,
-    called: Arc<Notify>,
+    (called, fetched): (Arc<Notify>, Arc<Notify>),
     standing: watch::Sender<Arc<Standing>>,
     stop: watch::Receiver<bool>,
 ) -> Result<oneshot::Receiver<()>, CommandError> {
@@ -172,11 +199,16 @@ fn on_its_own_thread(
     let runtime = Handle::current();
     let work = move || {
         let (hurry, wakes) = (passes.hurry(), passes.wakes());
-        let moved = async || {
-            tokio::select! {
+        let moved = async || match &wakes {
+            // The webhook of a remote source calls the fetcher.
+            None => {
+                fetched.notified().await;
+                Trigger::Commit
+            }
+            Some(wakes) => tokio::select! {
                 () = wakes.moved() => Trigger::Commit,
                 () = called.notified() => Trigger::Hook,
-            }
+            },
         };
         let turn = async |trigger| passes.turn(trigger).await;
         let next = |pause| Passes::next(&standing, pause);

@@ -2,6 +2,7 @@
 //! what is kept of it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::cli::Drift;
 use crate::commands::failure::{self, CommandError};
 use crate::commands::market::setting;
 use crate::commands::standards::{fingerprint, options};
-use crate::config::RunConfig;
+use crate::config::{Location, RunConfig};
 use crate::cycle::{self, CycleError, Order, World};
 use crate::daemon::Turn;
 use crate::domain::event::{Event, Outcome, Reason, Rest};
@@ -27,6 +28,7 @@ use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::standards::Standards;
 use crate::domain::standing::{Came, Pass, Standing, Trigger};
+use crate::edge::git::remote::{LocalClone, Remote};
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::marketplace::Marketplace;
 use crate::edge::metrics::Metrics;
@@ -50,7 +52,7 @@ pub(super) struct Passes {
     market: Marketplace,
     heart: Heartbeat,
     metrics: Metrics,
-    watch: Watch,
+    place: Place,
     /// How the watch was said to work.
     mode: Mode,
     ledger: Ledger,
@@ -69,6 +71,12 @@ pub(super) struct Passes {
     stop: watch::Receiver<bool>,
 }
 
+/// Where the source is, and what tells that it moved.
+enum Place {
+    Here { location: PathBuf, watch: Watch },
+    Remote(Arc<Remote>),
+}
+
 /// A search for drift under way.
 struct Search {
     since: Timestamp,
@@ -84,6 +92,7 @@ pub(super) struct Parts {
     pub(super) market: Marketplace,
     pub(super) heart: Heartbeat,
     pub(super) metrics: Metrics,
+    pub(super) remote: Option<Arc<Remote>>,
     pub(super) publish: watch::Sender<Arc<Standing>>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -91,8 +100,15 @@ pub(super) struct Parts {
 impl Passes {
     /// Loads what earlier processes recorded.
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
-        let Parts { config, store, standards, market, heart, metrics, publish, stop } = parts;
-        let watch = Watch::start(&config.source.location);
+        let Parts { config, store, standards, market, heart, metrics, remote, publish, stop } =
+            parts;
+        let place = match (&config.source.location, remote) {
+            (_, Some(remote)) => Place::Remote(remote),
+            (Location::Here(location), None) => {
+                Place::Here { location: location.clone(), watch: Watch::start(location) }
+            }
+            (Location::Remote(_), None) => return Err(CommandError::NoClone),
+        };
         let ledger = store.load_ledger()?;
         let locations = store.image_locations()?;
         if ledger.rows.is_empty() {
@@ -109,7 +125,7 @@ impl Passes {
             market,
             heart,
             metrics,
-            watch,
+            place,
             mode: Mode::Events,
             ledger,
             seen: None,
@@ -132,9 +148,12 @@ impl Passes {
         self.hurry.clone()
     }
 
-    /// What tells that the source may have moved.
-    pub(super) fn wakes(&self) -> Wakes {
-        self.watch.wakes()
+    /// What tells that a source on this machine may have moved.
+    pub(super) fn wakes(&self) -> Option<Wakes> {
+        match &self.place {
+            Place::Here { watch, .. } => Some(watch.wakes()),
+            Place::Remote(_) => None,
+        }
     }
 
     /// Makes a pass, if there is need for one.
@@ -143,11 +162,14 @@ impl Passes {
         self.follow();
         let began = (Timestamp::now(), Instant::now());
         let result = match self.open() {
-            Ok(source) if is_unmoved(trigger, &source, self.head.as_ref()) => {
+            // The first fetch is under way, and says when it is done.
+            Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: false },
+            Ok((source, _)) if is_unmoved(trigger, &source, self.head.as_ref()) => {
                 self.unmoved(trigger, began);
                 return Turn { rest: None, more: false };
             }
-            Ok(source) => self.pass(trigger, &source, began.0).await,
+            // The clone stays until the pass is over.
+            Ok((source, _clone)) => self.pass(trigger, &source, began.0).await,
             Err(error) => (Report::default(), Err(error.into())),
         };
         self.heart.beat();
@@ -163,12 +185,13 @@ impl Passes {
 
     /// Watches what the path of the source leads to now.
     fn follow(&mut self) {
-        self.watch.follow();
-        self.metrics.watch_events(self.watch.events());
-        if *self.watch.mode() == self.mode {
+        let Place::Here { watch, .. } = &mut self.place else { return };
+        watch.follow();
+        self.metrics.watch_events(watch.events());
+        if *watch.mode() == self.mode {
             return;
         }
-        self.mode = self.watch.mode().clone();
+        self.mode = watch.mode().clone();
         let every = self.config.poll_every;
         match &self.mode {
             Mode::Events => info!("The source is watched again"),
@@ -179,15 +202,25 @@ impl Passes {
 
     /// Opens the source anew: what is behind its path may be another
     /// repository by now.
-    fn open(&mut self) -> Result<Source, SourceError> {
-        let options = options(&self.config.source);
-        let source = Source::open(&options)?;
+    fn open(&mut self) -> Result<(Source, Option<Arc<LocalClone>>), SourceError> {
+        let (location, clone) = match &self.place {
+            Place::Here { location, .. } => (location.clone(), None),
+            Place::Remote(remote) => match remote.current() {
+                Some(clone) => (clone.path(), Some(clone)),
+                None => {
+                    let fetching = self.publish.borrow().fetching.clone();
+                    let why = fetching.and_then(|fetching| fetching.error);
+                    return Err(SourceError::NotFetched { why });
+                }
+            },
+        };
+        let source = Source::open(&options(&self.config.source, location.clone()))?;
         if self.was_git && !source.is_git() {
             // A volume that is not mounted looks like an empty directory.
-            return Err(SourceError::NoLongerGit { path: options.location });
+            return Err(SourceError::NoLongerGit { path: location });
         }
         self.was_git = source.is_git();
-        Ok(source)
+        Ok((source, clone))
     }
 
     async fn pass(
@@ -268,7 +301,7 @@ impl Passes {
             correct_drift: pass.drift == Drift::Correct,
             prune: pass.prune,
             // Somebody may have mended the marketplace, and restarted us.
-            retry_rejected: trigger == Trigger::Start,
+            retry_rejected: !self.standing.ready,
             allow_deletes: pass.allow_deletes,
             max_updates: pass.max_updates,
             setting: setting(&self.config.connect.credential, self.standards.schemas.fingerprint()),
@@ -321,7 +354,7 @@ impl Passes {
         }
         debug!(trigger = trigger.name(), took = ?began.elapsed(), "Unmoved");
         self.metrics.unmoved(trigger, &self.standing);
-        self.publish.send_replace(Arc::new(self.standing.clone()));
+        self.show();
     }
 
     /// Keeps what a pass came to, and says it.
@@ -343,8 +376,9 @@ impl Passes {
             (None, Some(_)) => info!("Recovered"),
             (None, None) => {}
         }
-        if result.is_err() {
+        if let Err(error) = result {
             self.market.forget_generation();
+            self.distrust(error);
         }
         let was_seen = |key: &ItemKey| self.looks.is_of(key, at);
         self.standing.after(report, &self.retries, was_seen);
@@ -357,7 +391,24 @@ impl Passes {
         }
         self.metrics.pass(&pass, &report.timing, &self.standing);
         self.standing.last_pass = Some(pass);
-        self.publish.send_replace(Arc::new(self.standing.clone()));
+        self.show();
+    }
+
+    /// A clone that cannot be read is made anew by the next fetch.
+    fn distrust(&self, error: &CycleError) {
+        if let (Place::Remote(remote), CycleError::Source(error)) = (&self.place, error)
+            && error.is_damage()
+        {
+            remote.distrust();
+        }
+    }
+
+    /// Shows where the process stands. What others show beside it stands.
+    fn show(&self) {
+        self.publish.send_modify(|shown| {
+            let Standing { next_pass, fetching, .. } = Standing::clone(shown);
+            *shown = Arc::new(Standing { next_pass, fetching, ..self.standing.clone() });
+        });
     }
 
     /// Notes how long it is until the next pass.

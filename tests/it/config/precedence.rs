@@ -1,10 +1,12 @@
 //! An option goes before a variable, a variable before the file.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::CommandFactory;
 use marketsync::cli::Cli;
-use marketsync::config::{Config, Job, RunConfig, SETTINGS};
+use marketsync::config::{ApplyConfig, Config, Job, Location, RemoteConfig, RunConfig, SETTINGS};
+use marketsync::edge::git::remote::Wanted;
 use marketsync::edge::secret::Secret;
 
 use super::{Home, apply, credential, job};
@@ -15,7 +17,7 @@ use super::{Home, apply, credential, job};
 #[expect(clippy::type_complexity, reason = "a table, read row by row")]
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
-    ("source", "apply --endpoint embedded", ["/f", "/e", "/o"], |c| apply(c).source.location.display().to_string()),
+    ("source", "apply --endpoint embedded", ["/f", "/e", "/o"], |c| here(apply(c)).display().to_string()),
     ("revision", "apply --endpoint embedded", ["f", "e", "o"], |c| apply(c).source.revision.clone().unwrap()),
     ("path", "apply --endpoint embedded", ["f", "e", "o"], |c| apply(c).source.path.clone().unwrap().to_string()),
     ("exclude", "apply --endpoint embedded", ["f", "e", "o"], |c| apply(c).source.exclude.join(" ")),
@@ -46,6 +48,12 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
     ("console", "marketplace", ["14.0", "13.6", "404"], |c| match &c.job { Job::Marketplace(m) => m.console.to_string(), _ => panic!() }),
     ("data", "marketplace", ["/f", "/e", "/o"], |c| match &c.job { Job::Marketplace(m) => m.data.clone().unwrap().display().to_string(), _ => panic!() }),
     ("control", "marketplace", ["true", "false", "true"], |c| match &c.job { Job::Marketplace(m) => m.control.to_string(), _ => panic!() }),
+    ("branch", "run --endpoint embedded https://h/r", ["f", "e", "o"], |c| match &remote(c).wanted { Wanted::Branch(b) => b.clone(), _ => panic!() }),
+    ("git_username", "run --endpoint embedded https://h/r", ["f", "e", "o"], |c| remote(c).access.username.clone().unwrap()),
+    ("git_password_file", "run --endpoint embedded https://h/r", ["/f", "/e", "/o"], |c| file(remote(c).access.password.as_ref())),
+    ("ssh_key_file", "run --endpoint embedded https://h/r", ["/f", "/e", "/o"], |c| path(remote(c).access.ssh_key_file.as_ref())),
+    ("known_hosts_file", "run --endpoint embedded https://h/r", ["/f", "/e", "/o"], |c| path(remote(c).access.known_hosts_file.as_ref())),
+    ("git_ca_file", "run --endpoint embedded https://h/r", ["/f", "/e", "/o"], |c| path(remote(c).access.ca_file.as_ref())),
     ("hook_secret_file", "run --endpoint embedded", ["/f", "/e", "/o"], |c| file(run(c).hook_secret.as_ref())),
     ("poll_every", "run --endpoint embedded", ["90s", "1m", "10ms"], |c| every(run(c).poll_every)),
     ("fetch_every", "run --endpoint embedded", ["90s", "1m", "10ms"], |c| every(run(c).fetch_every)),
@@ -57,6 +65,20 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
 fn run(config: &Config) -> &RunConfig {
     let Job::Run(run) = &config.job else { panic!("{config:?}") };
     run
+}
+
+fn here(config: &ApplyConfig) -> &Path {
+    let Location::Here(location) = &config.source.location else { panic!("{config:?}") };
+    location
+}
+
+fn remote(config: &Config) -> &RemoteConfig {
+    let Location::Remote(remote) = &run(config).source.location else { panic!("{config:?}") };
+    remote
+}
+
+fn path(path: Option<&PathBuf>) -> String {
+    path.unwrap().display().to_string()
 }
 
 fn file(secret: Option<&Secret>) -> String {

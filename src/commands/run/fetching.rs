@@ -1,0 +1,99 @@
+//! The beat on which a remote repository is fetched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tracing::{debug, info, warn};
+
+use crate::commands::failure;
+use crate::domain::standing::{Fetching, Standing};
+use crate::edge::backoff;
+use crate::edge::git::remote::{Fetched, Remote, RemoteError};
+use crate::edge::metrics::{self, Metrics};
+
+/// How far from its time a fetch may begin, so that many processes do not come
+/// together (`practice.md` §4).
+const JITTER: f64 = 0.05;
+
+/// What a fetch tells, and whom.
+pub(super) struct Fetcher {
+    pub(super) remote: Arc<Remote>,
+    pub(super) every: Duration,
+    /// Somebody asks for a fetch at once.
+    pub(super) called: Arc<Notify>,
+    /// Told when the commit at the head moved.
+    pub(super) moved: Arc<Notify>,
+    pub(super) standing: watch::Sender<Arc<Standing>>,
+    pub(super) metrics: Metrics,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Fetcher {
+    /// Fetches until it is asked to stop. A fetch that fails is told once for
+    /// as long as it fails in the same way.
+    pub(super) async fn run(mut self) {
+        let mut failures = 0;
+        let mut last = Fetching::default();
+        while !*self.stop.borrow() {
+            let result = self.remote.fetch(self.stop.clone()).await;
+            if matches!(result, Err(RemoteError::Stopped)) {
+                return;
+            }
+            failures = if result.is_ok() { 0 } else { failures + 1 };
+            last = self.told(&result, last);
+            self.standing.send_modify(|standing| {
+                Arc::make_mut(standing).fetching = Some(last.clone());
+            });
+            let pause = pause(self.every, &result, failures);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.called.notified() => {}
+                _ = self.stop.wait_for(|stopped| *stopped) => return,
+            }
+        }
+    }
+
+    fn told(&self, result: &Result<Fetched, RemoteError>, last: Fetching) -> Fetching {
+        let counted = match result {
+            Ok(Fetched::Moved) => metrics::Fetched::Moved,
+            Ok(Fetched::Unchanged) => metrics::Fetched::Unchanged,
+            Err(_) => metrics::Fetched::Error,
+        };
+        self.metrics.fetched(counted);
+        match result {
+            Ok(fetched) => {
+                if last.error.is_some() {
+                    info!("Fetched again");
+                }
+                if *fetched == Fetched::Moved {
+                    self.moved.notify_one();
+                }
+                Fetching { fetched: Some(Timestamp::now()), error: None }
+            }
+            Err(error) => {
+                let reason = failure::chain(error);
+                if last.error.as_ref() == Some(&reason) {
+                    debug!(reason, "Fetch failed");
+                } else {
+                    warn!(reason, "Fetch failed");
+                }
+                Fetching { error: Some(reason), ..last }
+            }
+        }
+    }
+}
+
+/// What may pass by itself is tried again soon, at first; the rest on the beat.
+/// A server is never asked sooner than it said.
+fn pause(every: Duration, result: &Result<Fetched, RemoteError>, failures: u32) -> Duration {
+    let beat = every.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
+    match result {
+        Err(error) if error.is_transient() => {
+            let soon = backoff::pause(failures).min(beat);
+            soon.max(error.retry_after().unwrap_or_default())
+        }
+        _ => beat,
+    }
+}
