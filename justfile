@@ -21,6 +21,10 @@ bench-latency:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
+# What a running marketsync answers on /metrics, checked with promtool, if that is there.
+metrics-check:
+    tests/metrics/check.sh
+
 # Licences, banned crates and sources of the dependencies, if cargo-deny is there.
 deny:
     .ci/deny
@@ -45,3 +49,7 @@ metrics-check program="":
 # Static program, image, chart, SBOM and checksums, in target/release-artifacts.
 release:
     deploy/release/build
+
+# Remotes against a real HTTPS git server and a real sshd, which it installs if this is root. With `--measure` also what a large repository costs.
+remote *args:
+    tests/remote/run.sh {{ args }}

@@ -222,12 +222,12 @@ impl Watch {
         };
         let mut added = false;
         let tree = tree.and_then(|()| {
-            let done = self.set(wanted, place.quiet, hint, &mut gaps);
+            let done = self.set(&wanted, place.quiet, hint, &mut gaps);
             done.map(|new| added |= new).map_err(Some)
         });
         if let Err(why) = tree {
             // Links on the way are still worth their few watches.
-            let few = self.set(place.points.clone(), place.quiet, hint, &mut gaps);
+            let few = self.set(&place.points, place.quiet, hint, &mut gaps);
             added = few.unwrap_or(false);
             if let Some(TooMany(why)) = why {
                 self.given_up = Some(Instant::now());
@@ -283,7 +283,7 @@ impl Watch {
     /// Watches these folders and no others; whether any watch is new.
     fn set(
         &mut self,
-        wanted: Folders,
+        wanted: &Folders,
         quiet: Duration,
         hint: &Hint,
         gaps: &mut Vec<String>,

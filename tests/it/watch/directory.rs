@@ -58,8 +58,10 @@ async fn every_way_to_write_wakes() {
     let dir = TempDir::new().unwrap();
     let root = dir.path();
     write(root, "deep/a.json", "0");
+    let other = TempDir::new().unwrap();
+    write(other.path(), "in/c.json", "0");
     let mut watch = watch(root);
-    let acts: [(&str, &dyn Fn()); 7] = [
+    let acts: [(&str, &dyn Fn()); 9] = [
         ("in place", &|| write(root, "deep/a.json", "1")),
         ("atomic", &|| save(root, "deep/a.json", "2")),
         ("atomic again", &|| save(root, "deep/a.json", "3")),
@@ -67,6 +69,8 @@ async fn every_way_to_write_wakes() {
         ("in the new folder", &|| write(root, "new/and/nested/b.json", "1")),
         ("folder renamed", &|| fs::rename(root.join("new"), root.join("old")).unwrap()),
         ("in the renamed folder", &|| save(root, "old/and/nested/b.json", "2")),
+        ("moved in", &|| fs::rename(other.path().join("in"), root.join("in")).unwrap()),
+        ("in what was moved in", &|| save(root, "in/c.json", "1")),
     ];
     for (what, act) in acts {
         act();
