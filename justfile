@@ -42,8 +42,8 @@ deploy-check:
 image-check image="":
     deploy/check/image {{ image }}
 
-# A daemon, scraped by a real Prometheus.
-metrics-check program="":
+# A daemon scraped by a real Prometheus: the alerts load, and every query of the dashboard has an answer.
+prometheus-check program="":
     deploy/check/metrics {{ program }}
 
 # Static program, image, chart, SBOM and checksums, in target/release-artifacts.
