@@ -44,7 +44,7 @@ image-check image="":
 
 # A daemon scraped by a real Prometheus: the alerts load, and every query of the dashboard has an answer.
 prometheus-check program="":
-    deploy/check/metrics {{ program }}
+    deploy/check/prometheus {{ program }}
 
 # Static program, image, chart, SBOM and checksums, in target/release-artifacts.
 release:
