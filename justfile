@@ -21,6 +21,10 @@ bench-latency:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
+# What a running marketsync answers on /metrics, checked with promtool, if that is there.
+metrics-check:
+    tests/metrics/check.sh
+
 # Licences, banned crates and sources of the dependencies, if cargo-deny is there.
 deny:
     .ci/deny

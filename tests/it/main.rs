@@ -7,8 +7,6 @@
     reason = "a test that meets what it did not expect has failed"
 )]
 
-mod support;
-
 mod architecture;
 mod canon;
 mod catalog;
@@ -24,6 +22,8 @@ mod exits;
 mod faults;
 mod faults_beside;
 mod git;
+mod hook;
+mod metrics;
 mod pass;
 mod pass_drift;
 mod pass_rules;
@@ -34,8 +34,11 @@ mod readme;
 mod remote;
 mod report;
 mod schema_cost;
+mod serve;
 mod signals;
 mod source;
+mod status_url;
 mod store;
 mod streams;
+mod support;
 mod watch;

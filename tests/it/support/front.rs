@@ -158,7 +158,8 @@ impl Drop for Front {
 
 /// A call of the webhook.
 pub(crate) fn call(headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut request = format!("POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
+    let mut request =
+        format!("POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -166,7 +167,7 @@ pub(crate) fn call(headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 }
 
 /// What the server said until it closed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) code: u16,
     pub(crate) headers: BTreeMap<String, String>,

@@ -3,6 +3,7 @@
 pub(crate) mod cli;
 pub(crate) mod documents;
 pub(crate) mod domain;
+pub(crate) mod front;
 pub(crate) mod git_server;
 pub(crate) mod market;
 pub(crate) mod memory_tree;
