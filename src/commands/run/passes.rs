@@ -117,7 +117,7 @@ impl Passes {
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
         let Parts { config, store, standards, market, remote, common } = parts;
         let Common { heart, metrics, standing: publish, stop, .. } = common;
-        let was_git = store.moved_from().is_none() && store.last_commit()?.is_some_and(is_of_git);
+        let was_git = store.moved_from().is_none() && store.last_commit()?.as_ref().is_some_and(is_of_git);
         let place =
             Place::new(config.source.clone(), remote, was_git).ok_or(CommandError::NoClone)?;
         let ledger = store.load_ledger()?;
@@ -421,7 +421,7 @@ impl Passes {
 
 /// Whether a commit is one of git, as against the name of what a directory
 /// held.
-fn is_of_git(commit: CommitId) -> bool {
+fn is_of_git(commit: &CommitId) -> bool {
     !commit.0.starts_with("dir-")
 }
 

@@ -125,8 +125,10 @@ impl Origin {
         let objects = objects.to_str().ok_or_else(|| {
             RemoteError::refused(format!("the path {} is not UTF-8", objects.display()))
         })?;
-        let odb = clone.odb().map_err(cannot)?;
-        odb.add_disk_alternate(objects).map_err(|error| self.unreadable(&error))?;
+        clone
+            .odb()
+            .and_then(|odb| odb.add_disk_alternate(objects))
+            .map_err(|error| self.unreadable(&error))?;
         Ok(clone)
     }
 
