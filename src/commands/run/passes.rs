@@ -117,7 +117,8 @@ impl Passes {
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
         let Parts { config, store, standards, market, remote, common } = parts;
         let Common { heart, metrics, standing: publish, stop, .. } = common;
-        let was_git = store.moved_from().is_none() && store.last_commit()?.as_ref().is_some_and(is_of_git);
+        let was_git =
+            store.moved_from().is_none() && store.last_commit()?.as_ref().is_some_and(is_of_git);
         let place =
             Place::new(config.source.clone(), remote, was_git).ok_or(CommandError::NoClone)?;
         let ledger = store.load_ledger()?;
