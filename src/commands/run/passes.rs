@@ -2,24 +2,26 @@
 //! what is kept of it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::Common;
+use super::place::Place;
+use super::search::{Cut, PART, Search};
 use crate::cli::Drift;
 use crate::commands::failure::{self, CommandError};
 use crate::commands::market::setting;
-use crate::commands::standards::{fingerprint, options};
-use crate::config::{Location, RunConfig};
-use crate::cycle::{self, CycleError, Order, World};
+use crate::commands::standards::fingerprint;
+use crate::config::RunConfig;
+use crate::cycle::{self, Again, CycleError, Order, World};
 use crate::daemon::Turn;
 use crate::domain::event::{Event, Outcome, Reason, Rest};
 use crate::domain::images::ImageLocations;
-use crate::domain::item::{ItemKey, RepoPath};
+use crate::domain::item::{CommitId, Digest, ItemKey, RepoPath};
 use crate::domain::ledger::Ledger;
 use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
@@ -28,18 +30,14 @@ use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::standards::Standards;
 use crate::domain::standing::{Came, Pass, Standing, Trigger};
-use crate::edge::git::remote::{LocalClone, Remote};
+use crate::edge::git::remote::Remote;
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::marketplace::Marketplace;
 use crate::edge::metrics::Metrics;
 use crate::edge::source::{Head, Source, SourceError};
 use crate::edge::store::Store;
 use crate::edge::telemetry;
-use crate::edge::watch::{Mode, Wakes, Watch};
-
-/// How long a part of the search for drift takes, in seconds. Between two parts
-/// what failed and what moved has its turn; what moves cuts a part short.
-const SEARCH_SECONDS: u32 = 5;
+use crate::edge::watch::Wakes;
 
 /// The most notices that are remembered, so that each is said once.
 const NOTICES_KEPT: usize = 1_000;
@@ -53,17 +51,19 @@ pub(super) struct Passes {
     heart: Heartbeat,
     metrics: Metrics,
     place: Place,
-    /// How the watch was said to work.
-    mode: Mode,
     ledger: Ledger,
     seen: Option<(RepoPath, Seen)>,
     locations: ImageLocations,
     retries: Retries,
     looks: Looks,
     search: Option<Search>,
-    /// What the last pass read, if it came to its end.
-    head: Option<Head>,
-    was_git: bool,
+    /// What was read last, and with what was asked for it.
+    last: Option<Last>,
+    /// Whether the last pass ended because of the marketplace.
+    unanswered: bool,
+    /// Whether what was rejected before was tried again by this process.
+    tried_rejected: bool,
+    clock: Clock,
     notices: BTreeSet<String>,
     standing: Standing,
     publish: watch::Sender<Arc<Standing>>,
@@ -71,18 +71,36 @@ pub(super) struct Passes {
     stop: watch::Receiver<bool>,
 }
 
-/// Where the source is, and what tells that it moved.
-enum Place {
-    Here { location: PathBuf, watch: Watch },
-    Remote(Arc<Remote>),
+/// What a pass read, and as whom it asked.
+#[derive(PartialEq, Eq)]
+struct Last {
+    head: Head,
+    path: RepoPath,
+    setting: Digest,
 }
 
-/// A search for drift under way.
-struct Search {
-    since: Timestamp,
-    /// What was chosen already; each is looked at once, also if the look fails.
-    chosen: BTreeSet<ItemKey>,
+/// Both clocks at one moment: the one that counts and the one that people set.
+struct Clock {
+    steady: Instant,
+    wall: Timestamp,
 }
+
+impl Clock {
+    fn now() -> Self {
+        Self { steady: Instant::now(), wall: Timestamp::now() }
+    }
+
+    /// How far the clock was set since this moment.
+    fn set_by(&self, now: &Self) -> SignedDuration {
+        let passed = now.steady.duration_since(self.steady);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        now.wall.duration_since(self.wall).saturating_sub(passed)
+    }
+}
+
+/// A clock that was set by more than this is told, and what waits for it waits
+/// no longer.
+const CLOCK_SET: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a daemon is made of.
 pub(super) struct Parts {
@@ -90,25 +108,19 @@ pub(super) struct Parts {
     pub(super) store: Store,
     pub(super) standards: Standards,
     pub(super) market: Marketplace,
-    pub(super) heart: Heartbeat,
-    pub(super) metrics: Metrics,
     pub(super) remote: Option<Arc<Remote>>,
-    pub(super) publish: watch::Sender<Arc<Standing>>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) common: Common,
 }
 
 impl Passes {
     /// Loads what earlier processes recorded.
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
-        let Parts { config, store, standards, market, heart, metrics, remote, publish, stop } =
-            parts;
-        let place = match (&config.source.location, remote) {
-            (_, Some(remote)) => Place::Remote(remote),
-            (Location::Here(location), None) => {
-                Place::Here { location: location.clone(), watch: Watch::start(location) }
-            }
-            (Location::Remote(_), None) => return Err(CommandError::NoClone),
-        };
+        let Parts { config, store, standards, market, remote, common } = parts;
+        let Common { heart, metrics, standing: publish, stop, .. } = common;
+        let was_git =
+            store.moved_from().is_none() && store.last_commit()?.as_ref().is_some_and(is_of_git);
+        let place =
+            Place::new(config.source.clone(), remote, was_git).ok_or(CommandError::NoClone)?;
         let ledger = store.load_ledger()?;
         let locations = store.image_locations()?;
         if ledger.rows.is_empty() {
@@ -126,15 +138,16 @@ impl Passes {
             heart,
             metrics,
             place,
-            mode: Mode::Events,
             ledger,
             seen: None,
             locations,
             retries: Retries::default(),
             looks: Looks::new(fastrand::u64(..)),
             search: None,
-            head: None,
-            was_git: false,
+            last: None,
+            unanswered: false,
+            tried_rejected: false,
+            clock: Clock::now(),
             notices: BTreeSet::new(),
             standing,
             publish,
@@ -150,77 +163,36 @@ impl Passes {
 
     /// What tells that a source on this machine may have moved.
     pub(super) fn wakes(&self) -> Option<Wakes> {
-        match &self.place {
-            Place::Here { watch, .. } => Some(watch.wakes()),
-            Place::Remote(_) => None,
-        }
+        self.place.wakes()
     }
 
     /// Makes a pass, if there is need for one.
     pub(super) async fn turn(&mut self, trigger: Trigger) -> Turn {
         self.heart.beat();
-        self.follow();
+        self.mind_the_clock();
+        self.place.follow(&self.metrics, self.config.poll_every);
         let began = (Timestamp::now(), Instant::now());
-        let result = match self.open() {
+        let fetching = self.publish.borrow().fetching.clone();
+        let why = fetching.and_then(|fetching| fetching.error);
+        let result = match self.place.open(why, &self.heart) {
             // The first fetch is under way, and says when it is done.
-            Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: false },
-            Ok((source, _)) if is_unmoved(trigger, &source, self.head.as_ref()) => {
+            Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: true },
+            Ok(opened) if self.is_unmoved(trigger, &opened.source) => {
                 self.unmoved(trigger, began);
                 return Turn { rest: None, more: false };
             }
-            // The clone stays until the pass is over.
-            Ok((source, _clone)) => self.pass(trigger, &source, began.0).await,
+            Ok(opened) => self.pass(trigger, &opened.source, began.0).await,
             Err(error) => (Report::default(), Err(error.into())),
         };
         self.heart.beat();
         let (report, result) = result;
-        let more = self.search_on(trigger, began.0);
+        let more = self.search_on(trigger, began, result.is_err());
         self.note(trigger, began, &report, &result);
         let rest = match result {
             Ok(rest) => rest,
             Err(_) => Rest::Retry { after: self.market.retry_after() },
         };
         Turn { rest: Some(rest), more }
-    }
-
-    /// Watches what the path of the source leads to now.
-    fn follow(&mut self) {
-        let Place::Here { watch, .. } = &mut self.place else { return };
-        watch.follow();
-        self.metrics.watch_events(watch.events());
-        if *watch.mode() == self.mode {
-            return;
-        }
-        self.mode = watch.mode().clone();
-        let every = self.config.poll_every;
-        match &self.mode {
-            Mode::Events => info!("The source is watched again"),
-            Mode::Partly { why } => warn!(why, poll = ?every, "A part of the source is polled"),
-            Mode::Polling { why } => warn!(why, poll = ?every, "The source is polled"),
-        }
-    }
-
-    /// Opens the source anew: what is behind its path may be another
-    /// repository by now.
-    fn open(&mut self) -> Result<(Source, Option<Arc<LocalClone>>), SourceError> {
-        let (location, clone) = match &self.place {
-            Place::Here { location, .. } => (location.clone(), None),
-            Place::Remote(remote) => match remote.current() {
-                Some(clone) => (clone.path(), Some(clone)),
-                None => {
-                    let fetching = self.publish.borrow().fetching.clone();
-                    let why = fetching.and_then(|fetching| fetching.error);
-                    return Err(SourceError::NotFetched { why });
-                }
-            },
-        };
-        let source = Source::open(&options(&self.config.source, location.clone()))?;
-        if self.was_git && !source.is_git() {
-            // A volume that is not mounted looks like an empty directory.
-            return Err(SourceError::NoLongerGit { path: location });
-        }
-        self.was_git = source.is_git();
-        Ok((source, clone))
     }
 
     async fn pass(
@@ -232,14 +204,15 @@ impl Passes {
         let mut report = Report::default();
         let result = self.cycle(trigger, source, now, &mut report).await;
         let result = match result {
-            Ok(rest) if !self.standing.ready => {
-                // Ready means that both sides were seen, also if nothing was to
-                // be asked of one of them.
+            Ok(rest) if !self.standing.ready || self.unanswered => {
+                // Both sides must have answered, also if nothing was to be
+                // asked of one of them.
                 self.market.generation().await.map(|_| rest).map_err(CycleError::from)
             }
             other => other,
         };
-        self.standing.ready |= result.is_ok();
+        self.standing.ready |= matches!(result, Ok(Rest::Settled | Rest::Waiting { .. }));
+        self.tried_rejected |= report.planned;
         (report, result)
     }
 
@@ -252,12 +225,11 @@ impl Passes {
     ) -> Result<Rest, CycleError> {
         let order = self.order(trigger, now);
         let head = source.head();
-        let (_, mut seen) = match self.seen.take().filter(|(path, _)| path == source.path()) {
-            Some(seen) => seen,
-            None => {
-                let kept = self.store.recall_seen(fingerprint(&self.standards, source))?;
-                (source.path().clone(), kept)
-            }
+        let setting = order.setting;
+        let kept = self.seen.take().filter(|(path, _)| path == source.path());
+        let mut seen = match kept {
+            Some((_, seen)) => seen,
+            None => self.store.recall_seen(fingerprint(&self.standards, source))?,
         };
         let Self { store, standards, market, ledger, locations, retries, looks, .. } = self;
         let (standing, metrics, notices) = (&self.standing, &self.metrics, &mut self.notices);
@@ -283,7 +255,13 @@ impl Passes {
         let result = cycle::run(world, &order, report, &mut tell).await;
         self.seen = Some((source.path().clone(), seen));
         note_delay(source, report, metrics);
-        self.head = head.ok().filter(|_| report.planned);
+        let path = source.path().clone();
+        self.last =
+            head.ok().filter(|_| report.commit.is_some()).map(|head| Last { head, path, setting });
+        if matches!(result, Err(CycleError::Store(_))) {
+            // What could not be written down is not remembered either.
+            self.ledger = self.store.load_ledger()?;
+        }
         result
     }
 
@@ -296,15 +274,15 @@ impl Passes {
         Order {
             scope,
             rate: self.config.drift_rate,
+            patience: PART,
             hurry: self.hurry.subscribe(),
-            waits: true,
+            // Somebody may have mended the marketplace, and restarted us.
+            again: Again::WhenDue { rejected: !self.tried_rejected },
             correct_drift: pass.drift == Drift::Correct,
             prune: pass.prune,
-            // Somebody may have mended the marketplace, and restarted us.
-            retry_rejected: !self.standing.ready,
             allow_deletes: pass.allow_deletes,
             max_updates: pass.max_updates,
-            setting: setting(&self.config.connect.credential, self.standards.schemas.fingerprint()),
+            setting: self.setting(),
             now,
             stop: self.stop.clone(),
         }
@@ -316,34 +294,63 @@ impl Passes {
             // A Console that was upgraded meanwhile may speak another API.
             self.market.forget_generation();
         }
-        let search =
-            self.search.get_or_insert_with(|| Search { since: now, chosen: BTreeSet::new() });
-        let keys = self.ledger.rows.keys().filter(|key| !search.chosen.contains(key));
-        let most = self.config.drift_rate.saturating_mul(SEARCH_SECONDS) as usize;
-        let chosen = self.looks.longest_unseen(keys, search.since, most);
-        search.chosen.extend(chosen.iter().cloned());
-        chosen
+        let search = self.search.get_or_insert_with(|| Search::begin(now));
+        search.choose(&self.ledger, &self.looks, self.config.drift_rate)
     }
 
-    /// Whether the search for drift goes on, after a part of it at `now`.
-    fn search_on(&mut self, trigger: Trigger, now: Timestamp) -> bool {
+    /// Whether the search for drift goes on, after a part of it that `began`
+    /// then.
+    fn search_on(
+        &mut self,
+        trigger: Trigger,
+        (at, began): (Timestamp, Instant),
+        failed: bool,
+    ) -> bool {
         let (Trigger::Drift, Some(search)) = (trigger, &mut self.search) else {
             return false;
         };
-        let hurried = *self.hurry.borrow();
-        if hurried {
-            // What was not looked at for haste is chosen again.
-            search.chosen.retain(|key| self.looks.is_seen_since(key, search.since));
-        }
-        let looked = search.chosen.iter().any(|key| self.looks.is_of(key, now));
-        let keys = self.ledger.rows.keys().filter(|key| !search.chosen.contains(*key));
-        let left = !self.looks.longest_unseen(keys, search.since, 1).is_empty();
-        // If no look of a part went, the others would not go either.
-        let more = left && (looked || hurried);
+        // A pass that ended early says nothing of the items: it is made again.
+        let cut = if failed || *self.hurry.borrow() {
+            Cut::Hurried
+        } else if began.elapsed() >= PART {
+            Cut::Late
+        } else {
+            Cut::No
+        };
+        let more = search.goes_on(&self.ledger, &self.looks, at, cut);
         if !more {
             self.search = None;
         }
         more
+    }
+
+    /// What a rejection holds for, beside the item.
+    fn setting(&self) -> Digest {
+        setting(&self.config.connect.credential, self.standards.schemas.fingerprint())
+    }
+
+    /// Whether a pass would read again what the last one read, and ask again
+    /// what it asked.
+    fn is_unmoved(&self, trigger: Trigger, source: &Source) -> bool {
+        let asks = matches!(trigger, Trigger::Commit | Trigger::Hook | Trigger::Poll);
+        let (true, true, Some(last)) = (asks, source.is_git(), &self.last) else { return false };
+        source.head().is_ok_and(|head| head == last.head)
+            && *source.path() == last.path
+            && self.setting() == last.setting
+    }
+
+    /// What waits for a time of day must not wait for hours because somebody
+    /// set the clock.
+    fn mind_the_clock(&mut self) {
+        let now = Clock::now();
+        let set_by = self.clock.set_by(&now);
+        if set_by.abs() > CLOCK_SET {
+            warn!(seconds = set_by.as_secs(), "The clock was set");
+            self.retries.hasten(now.wall);
+            self.looks = Looks::new(fastrand::u64(..));
+            self.search = None;
+        }
+        self.clock = now;
     }
 
     /// Nothing moved: that too says that the daemon keeps up.
@@ -376,9 +383,12 @@ impl Passes {
             (None, Some(_)) => info!("Recovered"),
             (None, None) => {}
         }
+        self.unanswered = matches!(result, Err(CycleError::Marketplace(_)));
         if let Err(error) = result {
             self.market.forget_generation();
-            self.distrust(error);
+            if let CycleError::Source(error) = error {
+                self.place.distrust(error);
+            }
         }
         let was_seen = |key: &ItemKey| self.looks.is_of(key, at);
         self.standing.after(report, &self.retries, was_seen);
@@ -394,20 +404,12 @@ impl Passes {
         self.show();
     }
 
-    /// A clone that cannot be read is made anew by the next fetch.
-    fn distrust(&self, error: &CycleError) {
-        if let (Place::Remote(remote), CycleError::Source(error)) = (&self.place, error)
-            && error.is_damage()
-        {
-            remote.distrust();
-        }
-    }
-
     /// Shows where the process stands. What others show beside it stands.
     fn show(&self) {
         self.publish.send_modify(|shown| {
-            let Standing { next_pass, fetching, .. } = Standing::clone(shown);
-            *shown = Arc::new(Standing { next_pass, fetching, ..self.standing.clone() });
+            let mut standing = self.standing.clone();
+            (standing.next_pass, standing.fetching) = (shown.next_pass, shown.fetching.clone());
+            *shown = Arc::new(standing);
         });
     }
 
@@ -418,10 +420,10 @@ impl Passes {
     }
 }
 
-/// Whether a pass would read again what the last one read.
-fn is_unmoved(trigger: Trigger, source: &Source, last: Option<&Head>) -> bool {
-    let asks = matches!(trigger, Trigger::Commit | Trigger::Hook | Trigger::Poll);
-    asks && source.is_git() && last.is_some() && source.head().ok().as_ref() == last
+/// Whether a commit is one of git, as against the name of what a directory
+/// held.
+fn is_of_git(commit: &CommitId) -> bool {
+    !commit.0.starts_with("dir-")
 }
 
 /// Counts how long a commit took from its author to the marketplace.
@@ -463,13 +465,16 @@ fn came(report: &Report, result: &Result<Rest, CycleError>) -> Came {
 fn summarise(pass: &Pass, report: &Report) {
     let failed = report.failures().count();
     let applied = report.outcomes.len() - failed;
-    if applied + failed == 0 && pass.trigger != Trigger::Start {
+    if report.unseen > 0 {
+        warn!(items = report.unseen, "Could not be looked at");
+    }
+    if pass.error.is_some() || applied + failed == 0 && pass.trigger != Trigger::Start {
         return;
     }
     info!(
         trigger = pass.trigger.name(),
         result = pass.came.name(),
-        commit = report.commit.as_ref().map(|commit| commit.short()),
+        commit = report.commit.as_ref().map(CommitId::short),
         applied,
         failed,
         held = report.held.len(),
