@@ -33,3 +33,7 @@ deny:
 readme:
     SNAPSHOTS=overwrite cargo test
     git --no-pager diff --stat
+
+# Remotes against a real HTTPS git server and a real sshd, which it installs if this is root. With `--measure` also what a large repository costs.
+remote *args:
+    tests/remote/run.sh {{ args }}

@@ -57,6 +57,18 @@ pub struct World<'a> {
     pub looks: &'a mut Looks,
 }
 
+/// When what failed in an earlier pass is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// In this pass.
+    Now,
+    /// Each item at its own time; the pass goes on without it.
+    WhenDue {
+        /// Whether what was rejected is due now.
+        rejected: bool,
+    },
+}
+
 /// What is asked of a pass.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -68,15 +80,12 @@ pub struct Order {
     /// Set when somebody waits for the pass to end: then no further item is
     /// looked at for drift alone.
     pub hurry: watch::Receiver<bool>,
-    /// Whether an item that failed waits for its own time, and the pass goes on
-    /// without it.
-    pub waits: bool,
+    /// When what failed in an earlier pass is tried again.
+    pub again: Again,
     /// Whether drift is put right, or only reported.
     pub correct_drift: bool,
     /// Whether items that left the source leave the marketplace.
     pub prune: bool,
-    /// Whether what was rejected is tried again at once.
-    pub retry_rejected: bool,
     /// How many deletions this commit may make, if somebody said so.
     pub allow_deletes: Option<usize>,
     /// The most updates of one pass.
@@ -152,8 +161,7 @@ pub async fn run(
     announce(&snapshot, &reading, tell);
 
     let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
-    let waiting =
-        if order.waits { again::waiting(retries, &snapshot, order.now) } else { BTreeMap::new() };
+    let waiting = again::waiting(retries, &snapshot, order);
     let keys = keys(order, &snapshot, ledger, &waiting);
     let live = observe(market, &snapshot, bodies, locations, store, (keys, order)).await?;
     note_looks(&live, &snapshot, ledger, looks, order.now);
@@ -184,9 +192,10 @@ pub async fn run(
     let Record { store, tried, unsent, .. } = record;
     let forgotten = forget_deleted(&tried, store, locations);
     retries.retain(|key| snapshot.items.contains_key(key) || ledger.rows.contains_key(key));
-    again::note_failures(&plan, &tried, retries, order);
+    let ended = order.now.saturating_add(watch.total()).unwrap_or(order.now);
+    again::note_failures(&plan, &tried, retries, ended);
     note_writes(&tried, looks, order.now);
-    let rest = again::rest(&plan, (&tried, &unsent), market.retry_after(), retries, order);
+    let rest = again::rest(&plan, (&tried, &unsent), market.retry_after(), retries, (order, ended));
     report.timing.send = watch.lap();
     report.add(&plan, tried.into_iter().chain(unsent).collect());
     sent?;
@@ -316,7 +325,7 @@ fn policy(order: &Order, waiting: BTreeMap<ItemKey, String>) -> Policy {
     Policy {
         correct_drift: order.correct_drift,
         prune: order.prune,
-        retry_rejected: order.retry_rejected,
+        retry_rejected: matches!(order.again, Again::Now | Again::WhenDue { rejected: true }),
         setting: order.setting,
         waiting,
         now: order.now,
@@ -352,17 +361,25 @@ fn limits(
     })
 }
 
-/// How long each phase took.
-struct Stopwatch(Instant);
+/// How long the pass takes, and each phase of it.
+struct Stopwatch {
+    began: Instant,
+    lap: Instant,
+}
 
 impl Stopwatch {
     fn start() -> Self {
-        Self(Instant::now())
+        let now = Instant::now();
+        Self { began: now, lap: now }
     }
 
     fn lap(&mut self) -> Duration {
-        let began = std::mem::replace(&mut self.0, Instant::now());
-        self.0.duration_since(began)
+        let last = std::mem::replace(&mut self.lap, Instant::now());
+        self.lap.duration_since(last)
+    }
+
+    fn total(&self) -> Duration {
+        self.began.elapsed()
     }
 }
 

@@ -113,14 +113,15 @@ pub async fn drive(
         agenda.note(trigger, left);
         let (at, why) = agenda.first();
         next(at.saturating_duration_since(Instant::now()));
-        trigger = match woken {
-            Some(why) => why,
-            None => tokio::select! {
-                biased;
-                _ = stop.wait_for(|stopped| *stopped) => return,
-                why = moved() => why,
-                () = tokio::time::sleep_until(at) => why,
-            },
+        if let Some(why) = woken {
+            trigger = why;
+            continue;
+        }
+        trigger = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => return,
+            why = moved() => why,
+            () = tokio::time::sleep_until(at) => why,
         };
     }
 }
@@ -291,14 +292,14 @@ mod tests {
     const PACE: Pace = Pace { poll: Duration::from_secs(10), drift: Some(Duration::from_mins(10)) };
 
     /// Drives until `turns` are used up; returns when each was made, in seconds
-    /// from the start, and why. Something moves at each of `moves`.
-    fn driven(pace: Pace, moves: &[u64], turns: &[Turn]) -> Vec<(u64, Trigger)> {
+    /// from the start, and why. Something moves at each of `wakes`.
+    fn driven(pace: Pace, wakes: &[u64], turns: &[Turn]) -> Vec<(u64, Trigger)> {
         paused().block_on(async {
             let stop = watch::Sender::new(false);
             let hurry = watch::Sender::new(false);
             let start = Instant::now();
             let made = RefCell::new(Vec::new());
-            let left = RefCell::new(moves.iter());
+            let left = RefCell::new(wakes.iter());
             let moved = async || {
                 let Some(at) = left.borrow().as_slice().first() else {
                     return std::future::pending().await;
@@ -377,9 +378,9 @@ mod tests {
             let stop = watch::Sender::new(false);
             let hurry = watch::Sender::new(false);
             let mut hears = hurry.subscribe();
-            let moves = Cell::new(1);
+            let wakes = Cell::new(1);
             let moved = async || {
-                if moves.replace(0) == 0 {
+                if wakes.replace(0) == 0 {
                     std::future::pending::<()>().await;
                 }
                 Trigger::Commit

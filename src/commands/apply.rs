@@ -17,7 +17,7 @@ use crate::commands::signals::Signals;
 use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
 use crate::commands::{Exit, print};
 use crate::config::{ApplyConfig, Connect, Endpoint, Location};
-use crate::cycle::{self, CycleError, Order, World};
+use crate::cycle::{self, Again, CycleError, Order, World};
 use crate::daemon::until_settled;
 use crate::domain::event::{Event, Rest};
 use crate::domain::item::Digest;
@@ -62,7 +62,7 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     }
     let opened = match here {
         Some(source) => Opened::here(source),
-        None => match signals.guard(fetched(config, signals.stop())).await {
+        None => match signals.guard(Box::pin(fetched(config, signals.stop()))).await {
             (Some(opened), None) => opened?,
             (_, signal) => return finish(config, &Report::default(), None, signal),
         },
@@ -184,10 +184,9 @@ fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> 
         scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
         rate: u32::MAX,
         hurry: stop.clone(),
-        waits: false,
+        again: Again::Now,
         correct_drift: pass.drift == Drift::Correct,
         prune: pass.prune,
-        retry_rejected: true,
         allow_deletes: pass.allow_deletes,
         max_updates: pass.max_updates,
         setting: setting(&config.connect.credential, schemas),

@@ -7,8 +7,6 @@
     reason = "a test that meets what it did not expect has failed"
 )]
 
-mod support;
-
 mod architecture;
 mod canon;
 mod catalog;
@@ -33,6 +31,7 @@ mod pass_sources;
 mod plan_laws;
 mod plan_table;
 mod readme;
+mod remote;
 mod report;
 mod schema_cost;
 mod serve;
@@ -41,4 +40,5 @@ mod source;
 mod status_url;
 mod store;
 mod streams;
+mod support;
 mod watch;

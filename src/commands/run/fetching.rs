@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
+use super::Common;
 use crate::commands::failure;
-use crate::domain::standing::{Fetching, Standing};
+use crate::domain::standing::Fetching;
 use crate::edge::backoff;
 use crate::edge::git::remote::{Fetched, Remote, RemoteError};
-use crate::edge::metrics::{self, Metrics};
+use crate::edge::metrics;
 
 /// How far from its time a fetch may begin, so that many processes do not come
 /// together (`practice.md` §4).
@@ -21,13 +21,7 @@ const JITTER: f64 = 0.05;
 pub(super) struct Fetcher {
     pub(super) remote: Arc<Remote>,
     pub(super) every: Duration,
-    /// Somebody asks for a fetch at once.
-    pub(super) called: Arc<Notify>,
-    /// Told when the commit at the head moved.
-    pub(super) moved: Arc<Notify>,
-    pub(super) standing: watch::Sender<Arc<Standing>>,
-    pub(super) metrics: Metrics,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) common: Common,
 }
 
 impl Fetcher {
@@ -36,39 +30,39 @@ impl Fetcher {
     pub(super) async fn run(mut self) {
         let mut failures = 0;
         let mut last = Fetching::default();
-        while !*self.stop.borrow() {
-            let result = self.remote.fetch(self.stop.clone()).await;
+        while !*self.common.stop.borrow() {
+            let result = self.remote.fetch(self.common.stop.clone()).await;
             if matches!(result, Err(RemoteError::Stopped)) {
                 return;
             }
             failures = if result.is_ok() { 0 } else { failures + 1 };
-            last = self.told(&result, last);
-            self.standing.send_modify(|standing| {
+            last = self.told(&result, &last);
+            self.common.standing.send_modify(|standing| {
                 Arc::make_mut(standing).fetching = Some(last.clone());
             });
             let pause = pause(self.every, &result, failures);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.called.notified() => {}
-                _ = self.stop.wait_for(|stopped| *stopped) => return,
+                () = self.common.called.notified() => {}
+                _ = self.common.stop.wait_for(|stopped| *stopped) => return,
             }
         }
     }
 
-    fn told(&self, result: &Result<Fetched, RemoteError>, last: Fetching) -> Fetching {
+    fn told(&self, result: &Result<Fetched, RemoteError>, last: &Fetching) -> Fetching {
         let counted = match result {
             Ok(Fetched::Moved) => metrics::Fetched::Moved,
             Ok(Fetched::Unchanged) => metrics::Fetched::Unchanged,
             Err(_) => metrics::Fetched::Error,
         };
-        self.metrics.fetched(counted);
+        self.common.metrics.fetched(counted);
         match result {
             Ok(fetched) => {
                 if last.error.is_some() {
                     info!("Fetched again");
                 }
                 if *fetched == Fetched::Moved {
-                    self.moved.notify_one();
+                    self.common.moved.notify_one();
                 }
                 Fetching { fetched: Some(Timestamp::now()), error: None }
             }
@@ -79,7 +73,7 @@ impl Fetcher {
                 } else {
                     warn!(reason, "Fetch failed");
                 }
-                Fetching { error: Some(reason), ..last }
+                Fetching { error: Some(reason), fetched: last.fetched }
             }
         }
     }

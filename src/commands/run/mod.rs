@@ -1,6 +1,8 @@
 //! `run`: the daemon. What is set up once, and how it ends.
 
 mod fetching;
+mod place;
+mod search;
 mod passes;
 
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::info;
+use url::Url;
 
 use crate::cli::Drift;
 use crate::commands::Exit;
@@ -24,9 +27,10 @@ use crate::commands::standards::standards;
 use crate::config::{Connect, Endpoint, RunConfig};
 use crate::daemon::{self, Pace};
 use crate::domain::standing::{About, Standing, Trigger};
+use crate::edge::git::remote::Remote;
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::hook::Hook;
-use crate::edge::marketplace::{Call, Credential, Patience};
+use crate::edge::marketplace::{Call, Credential, Marketplace, Patience};
 use crate::edge::metrics::Metrics;
 use crate::edge::serve::{Serving, serve};
 use crate::edge::store::Store;
@@ -45,69 +49,26 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
     let Connect { endpoint, company, origin, .. } = &config.connect;
     info!(source = config.identity.source, %endpoint, company, from = origin, "Running");
     check_secrets(&config).await?;
-    let started = Timestamp::now();
-    let store = Store::open(&config.state, &config.identity, started)?;
+    let store = Store::open(&config.state, &config.identity, Timestamp::now())?;
     let standards = standards(&config.source, Some(company))?;
+    let remote = remote::open(&config.source, &config.state)?.map(Arc::new);
+    let listener = listen(config.listen).await?;
     let mut servers = JoinSet::new();
     let url = match endpoint {
         Endpoint::Remote(url) => url.clone(),
         Endpoint::Embedded => start_embedded(&config.state, &mut servers).await?,
     };
-    let listener = listen(config.listen).await?;
-    let (heart, metrics) = (Heartbeat::default(), Metrics::new()?);
-    let (beating, counting) = (heart.clone(), metrics.clone());
-    let log = move |call: &Call| {
-        beating.beat();
-        counting.call(call);
-    };
-    let market = client(&config.connect, url, log)?;
-    metrics.in_flight(market.in_flight());
-    let standing = watch::Sender::new(Arc::new(Standing::new(About {
-        source: config.identity.source.clone(),
-        endpoint: endpoint.to_string(),
-        company: company.clone(),
-        started,
-    })));
-    let called = Arc::new(Notify::new());
-    let hook = config.hook_secret.clone();
-    let serving = Serving {
-        metrics: metrics.clone(),
-        standing: standing.subscribe(),
-        heart: heart.clone(),
-        patience: Patience::default().request + SILENCE,
-        hook: hook.map(|secret| Hook { secret, called: Arc::clone(&called) }),
-        state: config.state.clone(),
-    };
+    let (common, market) = common(&config, url, &signals)?;
     let mut windows = JoinSet::new();
-    windows.spawn(show(listener, serving, signals.stop()));
-    let remote = remote::open(&config.source, &config.state)?.map(Arc::new);
-    let moved = Arc::new(Notify::new());
+    windows.spawn(show(listener, serving(&config, &common), signals.stop()));
     if let Some(remote) = &remote {
-        let fetcher = Fetcher {
-            remote: Arc::clone(remote),
-            every: config.fetch_every,
-            called: Arc::clone(&called),
-            moved: Arc::clone(&moved),
-            standing: standing.clone(),
-            metrics: metrics.clone(),
-            stop: signals.stop(),
-        };
-        windows.spawn(fetch(fetcher, signals.stop()));
+        windows.spawn(fetch(fetcher(&config, &common, Arc::clone(remote)), signals.stop()));
     }
     let pace = pace(&config);
-    let parts = Parts {
-        config,
-        store,
-        standards,
-        market,
-        heart,
-        metrics,
-        remote,
-        publish: standing.clone(),
-        stop: signals.stop(),
-    };
-    let passes = Passes::new(parts)?;
-    let done = on_its_own_thread(passes, pace, (called, moved), standing, signals.stop())?;
+    let (called, moved) = (Arc::clone(&common.called), Arc::clone(&common.moved));
+    let publish = common.standing.clone();
+    let passes = Passes::new(Parts { config, store, standards, market, remote, common })?;
+    let done = on_its_own_thread(passes, pace, (called, moved), publish, signals.stop())?;
     let (_, signal) = tokio::select! {
         ended = signals.guard(done) => ended,
         Some(server) = servers.join_next() => return Err(gone(server)),
@@ -119,6 +80,58 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
         Some(_) => Ok(Exit::Good),
         None => Err(CommandError::Ended),
     }
+}
+
+/// What the tasks of the process share.
+#[derive(Clone)]
+struct Common {
+    heart: Heartbeat,
+    metrics: Metrics,
+    standing: watch::Sender<Arc<Standing>>,
+    /// Told when somebody called the webhook.
+    called: Arc<Notify>,
+    /// Told when a fetch brought something new.
+    moved: Arc<Notify>,
+    stop: watch::Receiver<bool>,
+}
+
+fn common(
+    config: &RunConfig,
+    url: Url,
+    signals: &Signals,
+) -> Result<(Common, Marketplace), CommandError> {
+    let (heart, metrics) = (Heartbeat::default(), Metrics::new()?);
+    let (beating, counting) = (heart.clone(), metrics.clone());
+    let log = move |call: &Call| {
+        beating.beat();
+        counting.call(call);
+    };
+    let market = client(&config.connect, url, log)?;
+    metrics.in_flight(market.in_flight());
+    let standing = watch::Sender::new(Arc::new(Standing::new(About {
+        source: config.identity.source.clone(),
+        endpoint: config.connect.endpoint.to_string(),
+        company: config.connect.company.clone(),
+        started: Timestamp::now(),
+    })));
+    let (called, moved) = (Arc::default(), Arc::default());
+    Ok((Common { heart, metrics, standing, called, moved, stop: signals.stop() }, market))
+}
+
+fn serving(config: &RunConfig, common: &Common) -> Serving {
+    let hook = config.hook_secret.clone();
+    Serving {
+        metrics: common.metrics.clone(),
+        standing: common.standing.subscribe(),
+        heart: common.heart.clone(),
+        patience: Patience::default().request + SILENCE,
+        hook: hook.map(|secret| Hook { secret, called: Arc::clone(&common.called) }),
+        state: config.state.clone(),
+    }
+}
+
+fn fetcher(config: &RunConfig, common: &Common, remote: Arc<Remote>) -> Fetcher {
+    Fetcher { remote, every: config.fetch_every, common: common.clone() }
 }
 
 /// Reads every secret once, so that one that is missing is told at the start

@@ -2,7 +2,6 @@
 //! what is kept of it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,16 +9,19 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::Common;
+use super::place::Place;
+use super::search::Search;
 use crate::cli::Drift;
 use crate::commands::failure::{self, CommandError};
 use crate::commands::market::setting;
-use crate::commands::standards::{fingerprint, options};
-use crate::config::{Location, RunConfig};
-use crate::cycle::{self, CycleError, Order, World};
+use crate::commands::standards::fingerprint;
+use crate::config::RunConfig;
+use crate::cycle::{self, Again, CycleError, Order, World};
 use crate::daemon::Turn;
 use crate::domain::event::{Event, Outcome, Reason, Rest};
 use crate::domain::images::ImageLocations;
-use crate::domain::item::{ItemKey, RepoPath};
+use crate::domain::item::{CommitId, ItemKey, RepoPath};
 use crate::domain::ledger::Ledger;
 use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
@@ -28,18 +30,14 @@ use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::standards::Standards;
 use crate::domain::standing::{Came, Pass, Standing, Trigger};
-use crate::edge::git::remote::{LocalClone, Remote};
+use crate::edge::git::remote::Remote;
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::marketplace::Marketplace;
 use crate::edge::metrics::Metrics;
 use crate::edge::source::{Head, Source, SourceError};
 use crate::edge::store::Store;
 use crate::edge::telemetry;
-use crate::edge::watch::{Mode, Wakes, Watch};
-
-/// How long a part of the search for drift takes, in seconds. Between two parts
-/// what failed and what moved has its turn; what moves cuts a part short.
-const SEARCH_SECONDS: u32 = 5;
+use crate::edge::watch::Wakes;
 
 /// The most notices that are remembered, so that each is said once.
 const NOTICES_KEPT: usize = 1_000;
@@ -53,8 +51,6 @@ pub(super) struct Passes {
     heart: Heartbeat,
     metrics: Metrics,
     place: Place,
-    /// How the watch was said to work.
-    mode: Mode,
     ledger: Ledger,
     seen: Option<(RepoPath, Seen)>,
     locations: ImageLocations,
@@ -63,25 +59,11 @@ pub(super) struct Passes {
     search: Option<Search>,
     /// What the last pass read, if it came to its end.
     head: Option<Head>,
-    was_git: bool,
     notices: BTreeSet<String>,
     standing: Standing,
     publish: watch::Sender<Arc<Standing>>,
     hurry: watch::Sender<bool>,
     stop: watch::Receiver<bool>,
-}
-
-/// Where the source is, and what tells that it moved.
-enum Place {
-    Here { location: PathBuf, watch: Watch },
-    Remote(Arc<Remote>),
-}
-
-/// A search for drift under way.
-struct Search {
-    since: Timestamp,
-    /// What was chosen already; each is looked at once, also if the look fails.
-    chosen: BTreeSet<ItemKey>,
 }
 
 /// What a daemon is made of.
@@ -90,25 +72,16 @@ pub(super) struct Parts {
     pub(super) store: Store,
     pub(super) standards: Standards,
     pub(super) market: Marketplace,
-    pub(super) heart: Heartbeat,
-    pub(super) metrics: Metrics,
     pub(super) remote: Option<Arc<Remote>>,
-    pub(super) publish: watch::Sender<Arc<Standing>>,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) common: Common,
 }
 
 impl Passes {
     /// Loads what earlier processes recorded.
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
-        let Parts { config, store, standards, market, heart, metrics, remote, publish, stop } =
-            parts;
-        let place = match (&config.source.location, remote) {
-            (_, Some(remote)) => Place::Remote(remote),
-            (Location::Here(location), None) => {
-                Place::Here { location: location.clone(), watch: Watch::start(location) }
-            }
-            (Location::Remote(_), None) => return Err(CommandError::NoClone),
-        };
+        let Parts { config, store, standards, market, remote, common } = parts;
+        let Common { heart, metrics, standing: publish, stop, .. } = common;
+        let place = Place::new(config.source.clone(), remote).ok_or(CommandError::NoClone)?;
         let ledger = store.load_ledger()?;
         let locations = store.image_locations()?;
         if ledger.rows.is_empty() {
@@ -126,7 +99,6 @@ impl Passes {
             heart,
             metrics,
             place,
-            mode: Mode::Events,
             ledger,
             seen: None,
             locations,
@@ -134,7 +106,6 @@ impl Passes {
             looks: Looks::new(fastrand::u64(..)),
             search: None,
             head: None,
-            was_git: false,
             notices: BTreeSet::new(),
             standing,
             publish,
@@ -150,26 +121,23 @@ impl Passes {
 
     /// What tells that a source on this machine may have moved.
     pub(super) fn wakes(&self) -> Option<Wakes> {
-        match &self.place {
-            Place::Here { watch, .. } => Some(watch.wakes()),
-            Place::Remote(_) => None,
-        }
+        self.place.wakes()
     }
 
     /// Makes a pass, if there is need for one.
     pub(super) async fn turn(&mut self, trigger: Trigger) -> Turn {
         self.heart.beat();
-        self.follow();
+        self.place.follow(&self.metrics, self.config.poll_every);
         let began = (Timestamp::now(), Instant::now());
-        let result = match self.open() {
+        let fetching = self.publish.borrow().fetching.clone();
+        let result = match self.place.open(fetching.and_then(|fetching| fetching.error)) {
             // The first fetch is under way, and says when it is done.
             Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: false },
-            Ok((source, _)) if is_unmoved(trigger, &source, self.head.as_ref()) => {
+            Ok(opened) if is_unmoved(trigger, &opened.source, self.head.as_ref()) => {
                 self.unmoved(trigger, began);
                 return Turn { rest: None, more: false };
             }
-            // The clone stays until the pass is over.
-            Ok((source, _clone)) => self.pass(trigger, &source, began.0).await,
+            Ok(opened) => self.pass(trigger, &opened.source, began.0).await,
             Err(error) => (Report::default(), Err(error.into())),
         };
         self.heart.beat();
@@ -181,46 +149,6 @@ impl Passes {
             Err(_) => Rest::Retry { after: self.market.retry_after() },
         };
         Turn { rest: Some(rest), more }
-    }
-
-    /// Watches what the path of the source leads to now.
-    fn follow(&mut self) {
-        let Place::Here { watch, .. } = &mut self.place else { return };
-        watch.follow();
-        self.metrics.watch_events(watch.events());
-        if *watch.mode() == self.mode {
-            return;
-        }
-        self.mode = watch.mode().clone();
-        let every = self.config.poll_every;
-        match &self.mode {
-            Mode::Events => info!("The source is watched again"),
-            Mode::Partly { why } => warn!(why, poll = ?every, "A part of the source is polled"),
-            Mode::Polling { why } => warn!(why, poll = ?every, "The source is polled"),
-        }
-    }
-
-    /// Opens the source anew: what is behind its path may be another
-    /// repository by now.
-    fn open(&mut self) -> Result<(Source, Option<Arc<LocalClone>>), SourceError> {
-        let (location, clone) = match &self.place {
-            Place::Here { location, .. } => (location.clone(), None),
-            Place::Remote(remote) => match remote.current() {
-                Some(clone) => (clone.path(), Some(clone)),
-                None => {
-                    let fetching = self.publish.borrow().fetching.clone();
-                    let why = fetching.and_then(|fetching| fetching.error);
-                    return Err(SourceError::NotFetched { why });
-                }
-            },
-        };
-        let source = Source::open(&options(&self.config.source, location.clone()))?;
-        if self.was_git && !source.is_git() {
-            // A volume that is not mounted looks like an empty directory.
-            return Err(SourceError::NoLongerGit { path: location });
-        }
-        self.was_git = source.is_git();
-        Ok((source, clone))
     }
 
     async fn pass(
@@ -252,12 +180,10 @@ impl Passes {
     ) -> Result<Rest, CycleError> {
         let order = self.order(trigger, now);
         let head = source.head();
-        let (_, mut seen) = match self.seen.take().filter(|(path, _)| path == source.path()) {
-            Some(seen) => seen,
-            None => {
-                let kept = self.store.recall_seen(fingerprint(&self.standards, source))?;
-                (source.path().clone(), kept)
-            }
+        let kept = self.seen.take().filter(|(path, _)| path == source.path());
+        let mut seen = match kept {
+            Some((_, seen)) => seen,
+            None => self.store.recall_seen(fingerprint(&self.standards, source))?,
         };
         let Self { store, standards, market, ledger, locations, retries, looks, .. } = self;
         let (standing, metrics, notices) = (&self.standing, &self.metrics, &mut self.notices);
@@ -297,11 +223,10 @@ impl Passes {
             scope,
             rate: self.config.drift_rate,
             hurry: self.hurry.subscribe(),
-            waits: true,
+            // Somebody may have mended the marketplace, and restarted us.
+            again: Again::WhenDue { rejected: !self.standing.ready },
             correct_drift: pass.drift == Drift::Correct,
             prune: pass.prune,
-            // Somebody may have mended the marketplace, and restarted us.
-            retry_rejected: !self.standing.ready,
             allow_deletes: pass.allow_deletes,
             max_updates: pass.max_updates,
             setting: setting(&self.config.connect.credential, self.standards.schemas.fingerprint()),
@@ -316,13 +241,8 @@ impl Passes {
             // A Console that was upgraded meanwhile may speak another API.
             self.market.forget_generation();
         }
-        let search =
-            self.search.get_or_insert_with(|| Search { since: now, chosen: BTreeSet::new() });
-        let keys = self.ledger.rows.keys().filter(|key| !search.chosen.contains(key));
-        let most = self.config.drift_rate.saturating_mul(SEARCH_SECONDS) as usize;
-        let chosen = self.looks.longest_unseen(keys, search.since, most);
-        search.chosen.extend(chosen.iter().cloned());
-        chosen
+        let search = self.search.get_or_insert_with(|| Search::begin(now));
+        search.choose(&self.ledger, &self.looks, self.config.drift_rate)
     }
 
     /// Whether the search for drift goes on, after a part of it at `now`.
@@ -331,15 +251,7 @@ impl Passes {
             return false;
         };
         let hurried = *self.hurry.borrow();
-        if hurried {
-            // What was not looked at for haste is chosen again.
-            search.chosen.retain(|key| self.looks.is_seen_since(key, search.since));
-        }
-        let looked = search.chosen.iter().any(|key| self.looks.is_of(key, now));
-        let keys = self.ledger.rows.keys().filter(|key| !search.chosen.contains(*key));
-        let left = !self.looks.longest_unseen(keys, search.since, 1).is_empty();
-        // If no look of a part went, the others would not go either.
-        let more = left && (looked || hurried);
+        let more = search.goes_on(&self.ledger, &self.looks, now, hurried);
         if !more {
             self.search = None;
         }
@@ -378,7 +290,9 @@ impl Passes {
         }
         if let Err(error) = result {
             self.market.forget_generation();
-            self.distrust(error);
+            if let CycleError::Source(error) = error {
+                self.place.distrust(error);
+            }
         }
         let was_seen = |key: &ItemKey| self.looks.is_of(key, at);
         self.standing.after(report, &self.retries, was_seen);
@@ -392,15 +306,6 @@ impl Passes {
         self.metrics.pass(&pass, &report.timing, &self.standing);
         self.standing.last_pass = Some(pass);
         self.show();
-    }
-
-    /// A clone that cannot be read is made anew by the next fetch.
-    fn distrust(&self, error: &CycleError) {
-        if let (Place::Remote(remote), CycleError::Source(error)) = (&self.place, error)
-            && error.is_damage()
-        {
-            remote.distrust();
-        }
     }
 
     /// Shows where the process stands. What others show beside it stands.
@@ -469,7 +374,7 @@ fn summarise(pass: &Pass, report: &Report) {
     info!(
         trigger = pass.trigger.name(),
         result = pass.came.name(),
-        commit = report.commit.as_ref().map(|commit| commit.short()),
+        commit = report.commit.as_ref().map(CommitId::short),
         applied,
         failed,
         held = report.held.len(),

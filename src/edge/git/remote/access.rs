@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::error::RemoteError;
+use super::limits::blocking;
 use crate::edge::secret::Secret;
 
 /// The largest file of certificates or host keys. The roots of a system are
@@ -54,13 +55,12 @@ impl Access {
             None => None,
         };
         let files = (self.known_hosts_file.clone(), self.ca_file.clone());
-        let read = tokio::task::spawn_blocking(move || {
+        let (known_hosts, ca) = blocking(move || {
             let known_hosts = files.0.map(|path| trusted(&path, "known hosts")).transpose()?;
             let ca = files.1.map(|path| trusted(&path, "CA")).transpose()?;
-            Ok::<_, RemoteError>((known_hosts, ca))
-        });
-        let (known_hosts, ca) =
-            read.await.map_err(RemoteError::disk("read the files of the remote"))??;
+            Ok((known_hosts, ca))
+        })
+        .await?;
         Ok(Keys {
             username: self.username.clone(),
             password,

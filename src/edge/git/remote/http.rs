@@ -18,7 +18,7 @@ use reqwest::{Client, Response};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::access::Keys;
+use super::access::{Access, Keys};
 use super::error::RemoteError;
 use super::limits::Guard;
 use crate::domain::text;
@@ -86,12 +86,20 @@ fn build(url: &Url, keys: &Keys, guard: &Guard) -> Result<Client, RemoteError> {
         }
         builder = builder.tls_certs_only(authorities);
     }
-    builder.build().map_err(RemoteError::disk("set up the HTTP client"))
+    builder.build().map_err(|error| {
+        RemoteError::refused(format!("the HTTP client cannot be set up ({error})"))
+    })
 }
 
 /// Why these credentials may not be sent to this address.
-pub(super) fn check(url: &Url, has_password: bool) -> Result<(), RemoteError> {
-    if url.scheme() == "http" && has_password && !is_loopback(url) {
+pub(super) fn check(url: &Url, access: &Access) -> Result<(), RemoteError> {
+    if access.username.as_ref().is_some_and(|name| name.contains(':')) {
+        // RFC 7617 §2: the colon ends the name.
+        return Err(RemoteError::refused(
+            "--git-username holds a colon; has it the password in it?",
+        ));
+    }
+    if url.scheme() == "http" && access.password.is_some() && !is_loopback(url) {
         return Err(RemoteError::refused(
             "the password would be readable on the network; write https:// in place of http://",
         ));
@@ -220,7 +228,10 @@ fn check_answer(
         200 => {
             let expected = format!("application/x-git-upload-pack-{kind}");
             let found = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            if found.is_some_and(|found| found.trim() == expected) {
+            if found
+                .and_then(|found| found.split(';').next())
+                .is_some_and(|found| found.trim() == expected)
+            {
                 return Ok(());
             }
             let found = text::cut(found.unwrap_or("nothing"), 60);

@@ -2,24 +2,18 @@
 //! FILE FORMAT`): names, also hashed ones, and keys. Patterns and certificate
 //! authorities are not used; a revoked key is never taken.
 
+use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, verify};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use russh::keys::{Algorithm, PublicKey, parse_public_key_base64};
-use sha1::Sha1;
 
 use super::error::RemoteError;
 use super::url::SshPlace;
 
 /// The keys that the server may show.
 pub(super) fn of(place: &SshPlace, file: Option<&str>) -> Result<Vec<PublicKey>, RemoteError> {
-    let name = place.known_as();
-    let scan = format!("ssh-keyscan -p {} {}", place.port, place.host);
-    let Some(text) = file else {
-        return Err(RemoteError::refused(format!(
-            "the host key of {name} is not known; put it into a file ({scan}), compare it with what the server's owner published, and name the file with --known-hosts-file"
-        )));
-    };
+    let (name, scan) = (place.known_as(), scan(place));
+    let text = file.ok_or_else(|| missing(place))?;
     let lines: Vec<Line<'_>> = text.lines().filter_map(Line::of).collect();
     let named = lines.iter().filter(|line| line.marker.is_empty() && line.names(&name));
     let known: Vec<PublicKey> = named.filter_map(Line::key).collect();
@@ -41,6 +35,20 @@ pub(super) fn of(place: &SshPlace, file: Option<&str>) -> Result<Vec<PublicKey>,
         )));
     }
     Ok(usable)
+}
+
+/// For a host of which nothing is known.
+pub(super) fn missing(place: &SshPlace) -> RemoteError {
+    RemoteError::refused(format!(
+        "the host key of {} is not known; put it into a file ({}), compare it with what the server's owner published, and name the file with --known-hosts-file",
+        place.known_as(),
+        scan(place)
+    ))
+}
+
+/// How to ask for the keys; what comes is to be compared.
+fn scan(place: &SshPlace) -> String {
+    format!("ssh-keyscan -p {} {}", place.port, place.host)
 }
 
 struct Line<'a> {
@@ -76,6 +84,6 @@ impl<'a> Line<'a> {
 fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
     let (salt, hash) = hashed.split_once('|')?;
     let (salt, hash) = (STANDARD.decode(salt).ok()?, STANDARD.decode(hash).ok()?);
-    let mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?.chain_update(name);
-    Some(mac.verify_slice(&hash).is_ok())
+    let key = Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt);
+    Some(verify(&key, name.as_bytes(), &hash).is_ok())
 }

@@ -108,3 +108,12 @@ impl Guard {
         })
     }
 }
+
+/// Work on the disk, on a thread that may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RemoteError> + Send + 'static,
+) -> Result<T, RemoteError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| RemoteError::unavailable(format!("work on the clone ended: {error}")))?
+}

@@ -27,12 +27,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::Oid;
 use tokio::sync::{mpsc, watch};
-use tokio::task::spawn_blocking;
 
 use access::Keys;
 use folder::Making;
 use http::HttpClient;
-use limits::{Guard, MAX_PACKS};
+use limits::{Guard, MAX_PACKS, blocking};
 use pack::Piece;
 use refs::Tip;
 use talk::{Request, Shallow, Talk};
@@ -98,8 +97,10 @@ impl Remote {
     pub fn open(options: RemoteOptions) -> Result<Self, RemoteError> {
         super::prepare()?;
         options.wanted.check()?;
-        if let Place::Http(url) = &options.url.place {
-            http::check(url, options.access.password.is_some())?;
+        match &options.url.place {
+            Place::Http(url) => http::check(url, &options.access)?,
+            Place::Ssh(place) => ssh::check(place, &options.access)?,
+            Place::File(_) => {}
         }
         let clone = folder::find(&options.dir, &options.url)?.map(Arc::new);
         Ok(Self {
@@ -336,7 +337,7 @@ async fn receive(
         });
     }
     let shallow = talk.request(&Request { tip, have, shallow: &known }).await?;
-    let (send, pieces) = mpsc::channel(PIECES);
+    let (to_disk, pieces) = mpsc::channel(PIECES);
     let cancel = Arc::new(AtomicBool::new(false));
     let heed = Arc::clone(&cancel);
     let folder = git_dir.clone();
@@ -345,7 +346,7 @@ async fn receive(
         settle(&folder, &shallow, tip.object)
     });
     let pump = async {
-        let sent = pump(&mut talk, send).await;
+        let sent = pump(&mut talk, to_disk).await;
         talk.close().await;
         sent
     };
@@ -353,7 +354,7 @@ async fn receive(
     // The disk's error is the cause when both fail: nobody took the pieces.
     match (sent, stored) {
         (Err(error), Err(RemoteError::Stopped)) => Err(error),
-        (Ok(()), stored) | (Err(_), stored) => stored,
+        (Ok(()) | Err(_), stored) => stored,
     }
 }
 
@@ -397,10 +398,4 @@ async fn cancellable<T>(
             Err(error)
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RemoteError> + Send + 'static,
-) -> Result<T, RemoteError> {
-    spawn_blocking(work).await.map_err(RemoteError::disk("write the clone"))?
 }

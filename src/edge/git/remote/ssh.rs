@@ -13,7 +13,7 @@ use russh::{Channel, ChannelMsg, Disconnect};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 
-use super::access::Keys;
+use super::access::{Access, Keys};
 use super::error::RemoteError;
 use super::known_hosts;
 use super::limits::Guard;
@@ -22,6 +22,8 @@ use crate::domain::text;
 
 /// How much of what the server writes to its standard error is kept, in bytes.
 const MAX_SAID: usize = 1024;
+
+const NO_KEY: &str = "ssh needs a private key; name its file with --ssh-key-file";
 
 /// A conversation over one channel.
 pub(super) struct SshLink {
@@ -48,6 +50,17 @@ impl Handler for HostKey {
         let shown = shown.public_key();
         Ok(is_plain && self.known.iter().any(|known| known.key_data() == shown.key_data()))
     }
+}
+
+/// Whether it is said whom to believe and who asks.
+pub(super) fn check(place: &SshPlace, access: &Access) -> Result<(), RemoteError> {
+    if access.ssh_key_file.is_none() {
+        return Err(RemoteError::refused(NO_KEY));
+    }
+    if access.known_hosts_file.is_none() {
+        return Err(known_hosts::missing(place));
+    }
+    Ok(())
 }
 
 impl SshLink {
@@ -157,9 +170,7 @@ fn config(known: &[PublicKey]) -> client::Config {
 
 fn private_key(keys: &Keys) -> Result<PrivateKey, RemoteError> {
     let Some(text) = &keys.ssh_key else {
-        return Err(RemoteError::refused(
-            "ssh needs a private key; name its file with --ssh-key-file",
-        ));
+        return Err(RemoteError::refused(NO_KEY));
     };
     russh::keys::decode_secret_key(text.expose_secret(), None).map_err(|_| {
         RemoteError::refused(

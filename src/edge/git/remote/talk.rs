@@ -12,6 +12,10 @@ use super::wire::{Packet, Wire, put};
 /// How many lines a server may say about itself.
 const MAX_CAPABILITIES: usize = 1000;
 
+/// How many commits a server may say to be without parents. One is asked for,
+/// and each fetch since the clone was made is one that is known.
+const MAX_SHALLOW: usize = 1000;
+
 const AGENT: &str = concat!("agent=marketsync/", env!("CARGO_PKG_VERSION"));
 
 /// A server that has said what it can.
@@ -193,6 +197,9 @@ impl Talk {
             } else {
                 return Err(self.wire.garbage("an unknown answer to a shallow request"));
             }
+            if shallow.added.len() + shallow.removed.len() > MAX_SHALLOW {
+                return Err(self.wire.garbage("an endless answer to a shallow request"));
+            }
         }
         Ok(shallow)
     }
@@ -253,29 +260,27 @@ async fn capabilities(wire: &mut Wire) -> Result<Version, RemoteError> {
 /// The refs as an older server greets with.
 async fn advertised(
     wire: &mut Wire,
-    mut line: Option<String>,
+    first: Option<String>,
     names: &[String],
     by_id: Option<Oid>,
 ) -> Result<Version, RemoteError> {
-    let (mut refs, mut capabilities, mut shows) = (Refs::default(), Vec::new(), false);
-    while let Some(text) = line {
-        let (text, said) =
-            text.split_once('\0').map_or((text.as_str(), None), |(text, said)| (text, Some(said)));
-        for word in said
-            .unwrap_or_default()
-            .split(' ')
-            .filter(|word| !word.is_empty())
-            .take(MAX_CAPABILITIES)
-        {
-            if let Some(target) = word.strip_prefix("symref=HEAD:") {
-                refs.head = Some(target.to_owned());
-            }
-            if word.strip_prefix("object-format=").is_some_and(|format| format != "sha1") {
-                return Err(other_names(wire));
-            }
-            capabilities.push(word.to_owned());
+    let (mut refs, mut shows) = (Refs::default(), false);
+    // The first line says behind a NUL what the server can.
+    let first = first.unwrap_or_default();
+    let (first, said) = first.split_once('\0').unwrap_or((&first, ""));
+    let capabilities: Vec<String> =
+        said.split_whitespace().take(MAX_CAPABILITIES).map(str::to_owned).collect();
+    for word in &capabilities {
+        if let Some(target) = word.strip_prefix("symref=HEAD:") {
+            refs.head = Some(target.to_owned());
         }
-        let (object, name) = text.split_once(' ').unwrap_or((text, ""));
+        if word.strip_prefix("object-format=").is_some_and(|format| format != "sha1") {
+            return Err(other_names(wire));
+        }
+    }
+    let mut line = Some(first.to_owned());
+    while let Some(text) = line {
+        let (object, name) = text.split_once(' ').unwrap_or((&text, ""));
         if object != "shallow" && name != "capabilities^{}" {
             let object = id(object).ok_or_else(|| wire.garbage("a list of refs that is none"))?;
             shows |= by_id == Some(object);

@@ -1,0 +1,105 @@
+//! Where the source is, what tells that it moved, and how it is opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::commands::standards::options;
+use crate::config::{Location, SourceConfig};
+use crate::edge::git::remote::{LocalClone, Remote};
+use crate::edge::metrics::Metrics;
+use crate::edge::source::{Source, SourceError};
+use crate::edge::watch::{Mode, Wakes, Watch};
+
+/// Where the source is, and what tells that it moved.
+pub(super) struct Place {
+    kind: Kind,
+    config: SourceConfig,
+    /// Whether it was a git repository when it was last opened.
+    was_git: bool,
+}
+
+enum Kind {
+    /// On this machine.
+    Here { location: PathBuf, watch: Box<Watch>, mode: Mode },
+    /// Elsewhere; the fetcher tells when it moved.
+    Remote(Arc<Remote>),
+}
+
+/// The source as one pass reads it.
+pub(super) struct Opened {
+    pub(super) source: Source,
+    /// Keeps the folder of the clone from going away.
+    _clone: Option<Arc<LocalClone>>,
+}
+
+impl Place {
+    /// Watches a source on this machine; a remote one is followed by whoever
+    /// fetches it.
+    pub(super) fn new(config: SourceConfig, remote: Option<Arc<Remote>>) -> Option<Self> {
+        let kind = match (&config.location, remote) {
+            (_, Some(remote)) => Kind::Remote(remote),
+            (Location::Here(location), None) => {
+                let watch = Box::new(Watch::start(location));
+                Kind::Here { location: location.clone(), watch, mode: Mode::Events }
+            }
+            (Location::Remote(_), None) => return None,
+        };
+        Some(Self { kind, config, was_git: false })
+    }
+
+    /// What tells that a source on this machine may have moved.
+    pub(super) fn wakes(&self) -> Option<Wakes> {
+        match &self.kind {
+            Kind::Here { watch, .. } => Some(watch.wakes()),
+            Kind::Remote(_) => None,
+        }
+    }
+
+    /// Watches what the path of the source leads to now. Comes before it is
+    /// opened: what moves after that wakes.
+    pub(super) fn follow(&mut self, metrics: &Metrics, poll: Duration) {
+        let Kind::Here { watch, mode, .. } = &mut self.kind else { return };
+        watch.follow();
+        metrics.watch_events(watch.events());
+        if watch.mode() == mode {
+            return;
+        }
+        mode.clone_from(watch.mode());
+        match mode {
+            Mode::Events => info!("The source is watched again"),
+            Mode::Partly { why } => warn!(why, ?poll, "A part of the source is polled"),
+            Mode::Polling { why } => warn!(why, ?poll, "The source is polled"),
+        }
+    }
+
+    /// Opens the source anew: what is behind its path may be another
+    /// repository by now. `why` says why the last fetch failed, if it did.
+    pub(super) fn open(&mut self, why: Option<String>) -> Result<Opened, SourceError> {
+        let (location, clone) = match &self.kind {
+            Kind::Here { location, .. } => (location.clone(), None),
+            Kind::Remote(remote) => {
+                let clone = remote.current().ok_or(SourceError::NotFetched { why })?;
+                (clone.path(), Some(clone))
+            }
+        };
+        let source = Source::open(&options(&self.config, location.clone()))?;
+        if self.was_git && !source.is_git() {
+            // A volume that is not mounted looks like an empty directory.
+            return Err(SourceError::NoLongerGit { path: location });
+        }
+        self.was_git = source.is_git();
+        Ok(Opened { source, _clone: clone })
+    }
+
+    /// A clone that cannot be read is made anew by the next fetch.
+    pub(super) fn distrust(&self, error: &SourceError) {
+        if let Kind::Remote(remote) = &self.kind
+            && error.is_damage()
+        {
+            remote.distrust();
+        }
+    }
+}
