@@ -228,7 +228,10 @@ impl Picture {
     /// Writes down or compares what was answered to a command.
     fn keep(&mut self, name: &str, command: &str, stdout: &str) {
         // What was typed stands out from what was answered.
-        let shown = format!("\u{1b}[1m$ {command}\u{1b}[0m\n{}", self.redact.of(&self.world.at_home(stdout)));
+        let shown = format!(
+            "\u{1b}[1m$ {command}\u{1b}[0m\n{}",
+            self.redact.of(&self.world.at_home(stdout))
+        );
         let path = root().join("docs/images").join(format!("{name}.term.svg"));
         let wanted = Data::read_from(&path, None);
         let actual = Data::text(shown).coerce_to(DataFormat::TermSvg);

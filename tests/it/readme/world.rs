@@ -81,8 +81,10 @@ impl World {
 
     /// A text without the path of this folder, which is another in each run.
     pub(super) fn at_home(&self, text: &str) -> String {
-        let real = self.dir.path().canonicalize().unwrap();
-        text.replace(&real.display().to_string(), "/home/ada")
+        let given = self.dir.path();
+        let real = given.canonicalize().unwrap();
+        let text = text.replace(&real.display().to_string(), "/home/ada");
+        text.replace(&given.display().to_string(), "/home/ada")
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -69,6 +69,7 @@ fn is_time(text: &str) -> bool {
 }
 
 fn is_seconds(word: &str) -> bool {
-    word.strip_suffix('s')
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    word.strip_suffix('s').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
