@@ -36,14 +36,15 @@ async fn readiness_comes_once_and_goes_with_the_process() {
     front.get("/readyz").await.is(503, "not yet looked at");
     front.now(|standing| standing.ready = true);
     front.get("/readyz").await.is(200, "ok\n");
-    // Somebody who connected before it was asked to stop.
+    // Somebody who began to ask before it was asked to stop.
     let mut late = front.connect().await;
+    late.write_all(b"GET /readyz HTTP/1.1\r\n").await.unwrap();
     front.get("/readyz").await.is(200, "ok\n");
     front.stop();
     while tokio::net::TcpStream::connect(front.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
-    late.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    late.write_all(b"Host: x\r\n\r\n").await.unwrap();
     hear(late).await.is(503, "stopping");
     front.end().await;
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use marketsync::cli::Cli;
-use marketsync::config::{ApplyConfig, Config, Job, Location, RemoteConfig, RunConfig, SETTINGS};
+use marketsync::config::{
+    ApplyConfig, Config, Job, Location, RemoteConfig, RunConfig, SETTINGS, StatusConfig, StatusOf,
+};
 use marketsync::edge::git::remote::Wanted;
 use marketsync::edge::secret::Secret;
 
@@ -48,6 +50,7 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
     ("console", "marketplace", ["14.0", "13.6", "404"], |c| match &c.job { Job::Marketplace(m) => m.console.to_string(), _ => panic!() }),
     ("data", "marketplace", ["/f", "/e", "/o"], |c| match &c.job { Job::Marketplace(m) => m.data.clone().unwrap().display().to_string(), _ => panic!() }),
     ("control", "marketplace", ["true", "false", "true"], |c| match &c.job { Job::Marketplace(m) => m.control.to_string(), _ => panic!() }),
+    ("url", "status", ["http://f/", "https://e/x", "http://o:1/"], |c| match &c.job { Job::Status(StatusConfig { of: StatusOf::Process(url), .. }) => url.to_string(), _ => panic!() }),
     ("branch", "run --endpoint embedded https://h/r", ["f", "e", "o"], |c| match &remote(c).wanted { Wanted::Branch(b) => b.clone(), _ => panic!() }),
     ("git_username", "run --endpoint embedded https://h/r", ["f", "e", "o"], |c| remote(c).access.username.clone().unwrap()),
     ("git_password_file", "run --endpoint embedded https://h/r", ["/f", "/e", "/o"], |c| file(remote(c).access.password.as_ref())),
