@@ -16,22 +16,27 @@ use snapbox::data::DataFormat;
 
 use crate::support::market::Market;
 use blocks::{Block, blocks, rewritten};
-use world::World;
+use world::{Script, World};
 
 /// The Console of the documentation.
 const CONSOLE: &str = "https://console.example.com";
+
+/// Where a daemon listens that was told nothing.
+const LISTENING: &str = "127.0.0.1:8080";
 
 /// Commands that are not run, because they build the program: a test runs in
 /// what they have built.
 const BUILDS: [&str; 2] = ["cargo test", "cargo install --locked --path ."];
 
 /// Every page with commands.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 9] = [
     "README.md",
+    "docs/architecture.md",
     "docs/cli.md",
     "docs/configuration.md",
     "docs/embedded-marketplace.md",
     "docs/item-files.md",
+    "docs/monitoring.md",
     "docs/operations.md",
     "docs/reports.md",
 ];
@@ -79,23 +84,35 @@ async fn the_commands_of_the_readme_run_and_print_what_it_shows() {
     assert!(scripts.len() >= 5, "the blocks are found");
     let script = |block: &Block<'_>| {
         let lines = block.body.lines().filter(|line| !BUILDS.contains(line));
-        lines
+        let text = lines
             .collect::<Vec<_>>()
             .join("\n")
             .replace("cargo run -- ", "marketsync ")
             .replace(CONSOLE, &market.url)
+            .replace(LISTENING, "$LISTENING");
+        let until = block.note.and_then(|note| note.strip_prefix("until "));
+        Script { text, until: until.map(str::to_owned) }
     };
     let world = World::new();
     let ran = world.run(&scripts.iter().map(|(_, block)| script(block)).collect::<Vec<_>>());
     let mut redact = world::Redactions::default();
     let mut bodies: Vec<Option<String>> = vec![None; found.len()];
+    let mut log = String::new();
     for ((index, block), run) in scripts.iter().zip(&ran) {
         let wanted = block.note.and_then(|note| note.strip_prefix("exits ")).unwrap_or("0");
         assert_eq!(run.code, wanted, "{}\n{}{}", block.body, run.stdout, run.stderr);
-        let shown = redact.of(&run.stdout.replace(&market.url, CONSOLE));
+        if block.body.trim_end().ends_with(" &") {
+            log.clone_from(&run.stderr);
+        }
+        let mut shown = redact.of(&run.stdout.replace(&market.url, CONSOLE));
         if let Some(next) = found.get(index + 1)
             && next.language == "text"
         {
+            if let Some(told) = next.note.and_then(|note| note.strip_prefix("log ")) {
+                let lines = log.lines().filter(|line| line.contains(told));
+                shown = redact.of(&lines.map(|line| format!("{line}\n")).collect::<String>());
+                assert!(!shown.is_empty(), "the log holds `{told}`:\n{log}");
+            }
             bodies[index + 1] = Some(shown);
         }
     }
@@ -187,7 +204,7 @@ impl Picture {
 
     /// Runs something that is not shown.
     fn quiet(&self, script: &str) {
-        let ran = self.world.run(&[script.to_owned()]);
+        let ran = self.world.run(&[Script::of(script)]);
         assert_eq!(ran[0].code, "0", "{script}: {}", ran[0].stderr);
     }
 
@@ -203,10 +220,18 @@ impl Picture {
     }
 
     fn take(&mut self, name: &str, command: &str, code: &str) {
-        let ran = &self.world.run(&[format!("cd ../catalogue\n{command}")])[0];
+        let ran = &self.world.run(&[Script::of(format!("cd ../catalogue\n{command}"))])[0];
         assert_eq!(ran.code, code, "{command}: {}", ran.stderr);
+        self.keep(name, command, &ran.stdout);
+    }
+
+    /// Writes down or compares what was answered to a command.
+    fn keep(&mut self, name: &str, command: &str, stdout: &str) {
         // What was typed stands out from what was answered.
-        let shown = format!("\u{1b}[1m$ {command}\u{1b}[0m\n{}", self.redact.of(&ran.stdout));
+        let shown = format!(
+            "\u{1b}[1m$ {command}\u{1b}[0m\n{}",
+            self.redact.of(&self.world.at_home(stdout))
+        );
         let path = root().join("docs/images").join(format!("{name}.term.svg"));
         let wanted = Data::read_from(&path, None);
         let actual = Data::text(shown).coerce_to(DataFormat::TermSvg);
@@ -229,6 +254,33 @@ fn the_pictures_of_apply_are_taken_from_life() {
     );
     picture.commit("orders-api from a mirror");
     picture.take("held", APPLY, "1");
+}
+
+#[test]
+fn the_picture_of_a_daemon_is_taken_from_life() {
+    let mut picture = Picture::new();
+    let edit = "sed -i.bak 's/my-sidecar:1.0/my-sidecar:2.0/' items/sidecars/my-sidecar.json; \
+                git -c user.name=Ada -c user.email=ada@example.com commit -qam 'my-sidecar 2.0'";
+    let typed = "marketsync status --url http://127.0.0.1:8080";
+    let ask = typed.replace(LISTENING, "$LISTENING");
+    let until = |text: &str| Some(text.to_owned());
+    let ran = picture.world.run(&[
+        Script {
+            text: "cd ../catalogue; marketsync run --endpoint embedded --company-id acme &".to_owned(),
+            until: until("Reconciled"),
+        },
+        Script { text: edit.to_owned(), until: until("Updated") },
+        // The line stands in the log a moment before the pass has ended.
+        Script::of(format!(
+            "tries=600; until {ask} | grep -q '(commit)' || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done"
+        )),
+        Script::of(ask),
+        Script::of("kill $! && wait $!"),
+    ]);
+    for ran in &ran {
+        assert_eq!(ran.code, "0", "{}", ran.stderr);
+    }
+    picture.keep("status", typed, &ran[3].stdout);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A machine of its own for what the documentation tells people to type.
 
-use std::collections::BTreeMap;
+mod redactions;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +9,53 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+pub(super) use redactions::Redactions;
+
+/// What every shell begins with: what failed is kept, what runs in the
+/// background is ended, and `await` waits for a line of its log.
+const PRELUDE: &str = r#"
+trap 'code=${code/#0/$?}' ERR
+trap 'for job in $(jobs -p); do kill -KILL "$job"; done' EXIT
+await() {
+    local tries=600
+    while ! grep -qE "$1" "$log"; do
+        if [ $((tries -= 1)) = 0 ]; then code=late; return; fi
+        sleep 0.1
+    done
+    LISTENING=$(sed -n 's/.* Listening address=//p' "$log")
+}
+"#;
+
 /// A checkout with the examples, in a folder `marketsync` beside an empty home
 /// folder.
 pub(super) struct World {
     dir: TempDir,
 }
 
+/// What is typed at a time.
+pub(super) struct Script {
+    pub(super) text: String,
+    /// What the log of the program that runs in the background says when the
+    /// next may be typed.
+    pub(super) until: Option<String>,
+}
+
+impl Script {
+    /// Something after which nothing is waited for.
+    pub(super) fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), until: None }
+    }
+
+    /// Whether it leaves a program behind.
+    fn is_background(&self) -> bool {
+        self.text.trim_end().ends_with(" &")
+    }
+}
+
 /// What became of one script.
 pub(super) struct Ran {
-    /// The exit code of the first command that failed, else `0`.
+    /// The exit code of the first command that failed, else `0`; or `late`, if
+    /// what was waited for did not come.
     pub(super) code: String,
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -32,11 +71,20 @@ impl World {
         copy(&root.join("examples"), &world.path("marketsync/examples"));
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_marketsync"), world.path("bin/marketsync"))
             .unwrap();
-        let made = world.run(&["git init -q\ngit add .\n\
-             git -c user.name=Ada -c user.email=ada@example.com commit -qm 'The examples'"
-            .to_owned()]);
+        let made = world.run(&[Script::of(
+            "git init -q\ngit add .\n\
+             git -c user.name=Ada -c user.email=ada@example.com commit -qm 'The examples'",
+        )]);
         assert_eq!(made[0].code, "0", "{}", made[0].stderr);
         world
+    }
+
+    /// A text without the path of this folder, which is another in each run.
+    pub(super) fn at_home(&self, text: &str) -> String {
+        let given = self.dir.path();
+        let real = given.canonicalize().unwrap();
+        let text = text.replace(&real.display().to_string(), "/home/ada");
+        text.replace(&given.display().to_string(), "/home/ada")
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -44,17 +92,24 @@ impl World {
     }
 
     /// Runs scripts one after the other in one shell that begins in the
-    /// checkout, as somebody would paste them.
-    pub(super) fn run(&self, scripts: &[String]) -> Vec<Ran> {
-        let mut whole = String::from("trap 'code=${code/#0/$?}' ERR\n");
+    /// checkout, as somebody would paste them. What they leave in the
+    /// background ends with the shell.
+    ///
+    /// A daemon listens on any free port, and `$LISTENING` is where.
+    pub(super) fn run(&self, scripts: &[Script]) -> Vec<Ran> {
+        let mut whole = String::from(PRELUDE);
         for (index, script) in scripts.iter().enumerate() {
             let out = self.path("out").join(index.to_string());
             let out = out.display();
-            writeln!(
-                whole,
-                "code=0\n{{\n:\n{script}\n}} >{out}.out 2>{out}.err\necho $code >{out}.code"
-            )
-            .unwrap();
+            let Script { text, until } = script;
+            if script.is_background() {
+                writeln!(whole, "log={out}.err").unwrap();
+            }
+            writeln!(whole, "code=0\n{{\n:\n{text}\n}} >{out}.out 2>{out}.err").unwrap();
+            if let Some(until) = until {
+                writeln!(whole, "await '{until}'").unwrap();
+            }
+            writeln!(whole, "echo $code >{out}.code").unwrap();
         }
         let path = std::env::var("PATH").unwrap_or_default();
         let status = Command::new("bash")
@@ -66,6 +121,7 @@ impl World {
             .env("TMPDIR", self.path("tmp"))
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("MARKETSYNC_LISTEN", "127.0.0.1:0")
             .stdin(Stdio::null())
             .status()
             .unwrap();
@@ -92,44 +148,5 @@ fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(entry.path(), to).unwrap();
         }
-    }
-}
-
-/// What differs from run to run, replaced by what does not: the same thing is
-/// always replaced by the same words, of the same width.
-#[derive(Default)]
-pub(super) struct Redactions {
-    object_ids: BTreeMap<String, String>,
-    commits: BTreeMap<String, String>,
-}
-
-impl Redactions {
-    pub(super) fn of(&mut self, text: &str) -> String {
-        let mut out = String::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            let is_hex = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-            match word.len() {
-                24 if is_hex => {
-                    let next = 0x7b + self.object_ids.len();
-                    let known = self.object_ids.entry(word.to_owned());
-                    out.push_str(
-                        known.or_insert_with(|| format!("66423781fdd3d6dd3ca62b{next:02x}")),
-                    );
-                }
-                7 if is_hex && out.ends_with(" at ") => {
-                    let next = 0x01a2_b3c4 + 0x0101_0101 * self.commits.len();
-                    let known = self.commits.entry(word.to_owned());
-                    out.push_str(known.or_insert_with(|| format!("{next:07x}")));
-                }
-                _ => out.push_str(word),
-            }
-            let next = after.chars().next().map_or(0, char::len_utf8);
-            out.push_str(&after[..next]);
-            rest = &after[next..];
-        }
-        out
     }
 }
