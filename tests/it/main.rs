@@ -38,6 +38,7 @@ mod schema_cost;
 mod serve;
 mod signals;
 mod source;
+mod standing;
 mod status_url;
 mod store;
 mod streams;
