@@ -34,6 +34,22 @@ readme:
     SNAPSHOTS=overwrite cargo test
     git --no-pager diff --stat
 
+# The files of deploy/, each with the tool that reads it.
+deploy-check:
+    deploy/check/run
+
+# Builds the container image and lives with it: read-only, no capabilities, user 10001.
+image-check image="":
+    deploy/check/image {{ image }}
+
+# A daemon scraped by a real Prometheus: the alerts load, and every query of the dashboard has an answer.
+prometheus-check program="":
+    deploy/check/prometheus {{ program }}
+
+# Static program, image, chart, SBOM and checksums, in target/release-artifacts.
+release:
+    deploy/release/build
+
 # Remotes against a real HTTPS git server and a real sshd, which it installs if this is root. With `--measure` also what a large repository costs.
 remote *args:
     tests/remote/run.sh {{ args }}

@@ -30,7 +30,7 @@ use crate::domain::seen::Seen;
 use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
 use crate::edge::marketplace::{
-    CallError, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
+    CallError, Favour, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
 };
 use crate::edge::source::{Reading, Source, SourceError, SourceTree};
 use crate::edge::store::{Store, StoreError};
@@ -77,6 +77,8 @@ pub struct Order {
     /// How many of those that are looked at for drift alone are looked at in a
     /// second (`--drift-rate`).
     pub rate: u32,
+    /// How long that may take.
+    pub patience: Duration,
     /// Set when somebody waits for the pass to end: then no further item is
     /// looked at for drift alone.
     pub hurry: watch::Receiver<bool>,
@@ -162,7 +164,7 @@ pub async fn run(
 
     let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
     let waiting = again::waiting(retries, &snapshot, order);
-    let keys = keys(order, &snapshot, ledger, &waiting);
+    let keys = keys(order, &snapshot, ledger, (retries, &waiting));
     let live = observe(market, &snapshot, bodies, locations, store, (keys, order)).await?;
     note_looks(&live, &snapshot, ledger, looks, order.now);
     report.timing.observe = watch.lap();
@@ -182,7 +184,8 @@ pub async fn run(
 
     report.timing.plan = watch.lap();
 
-    let settling = Settling { commit: snapshot.commit, now: order.now, setting: order.setting };
+    let settling =
+        Settling { commit: snapshot.commit.clone(), now: order.now, setting: order.setting };
     let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
     let changes = plan.changes.clone();
     let tries = &retries.sent_in_vain();
@@ -191,11 +194,12 @@ pub async fn run(
 
     let Record { store, tried, unsent, .. } = record;
     let forgotten = forget_deleted(&tried, store, locations);
-    retries.retain(|key| snapshot.items.contains_key(key) || ledger.rows.contains_key(key));
     let ended = order.now.saturating_add(watch.total()).unwrap_or(order.now);
-    again::note_failures(&plan, &tried, retries, ended);
+    again::close(retries, &plan, &tried, &snapshot, order.now);
+    let after = market.retry_after();
+    again::note_failures(&plan, &tried, retries, (ended, after));
     note_writes(&tried, looks, order.now);
-    let rest = again::rest(&plan, (&tried, &unsent), market.retry_after(), retries, (order, ended));
+    let rest = again::rest(&plan, (&tried, &unsent), after, (retries, ledger), (order, ended));
     report.timing.send = watch.lap();
     report.add(&plan, tried.into_iter().chain(unsent).collect());
     sent?;
@@ -224,9 +228,12 @@ fn keys(
     order: &Order,
     snapshot: &Snapshot,
     ledger: &Ledger,
-    waiting: &BTreeMap<ItemKey, String>,
+    (retries, waiting): (&Retries, &BTreeMap<ItemKey, String>),
 ) -> Keys {
     let mut must = plan::in_scope(&order.scope, snapshot, ledger);
+    // A correction that failed is made again only if it is seen to be needed.
+    let due = retries.due(order.now).filter(|key| snapshot.items.contains_key(key));
+    must.extend(due.cloned());
     must.retain(|key| !waiting.contains_key(key));
     let is_known =
         |key: &&ItemKey| snapshot.items.contains_key(key) || ledger.rows.contains_key(key);
@@ -247,11 +254,12 @@ async fn observe(
     (keys, order): (Keys, &Order),
 ) -> Result<Live, CycleError> {
     let Keys { must, may } = &keys;
-    let (stop, rate) = (&order.stop, None);
-    let round = Observing { keys: must, snapshot, bodies, locations, rate, stop };
+    let (stop, favour) = (&order.stop, None);
+    let round = Observing { keys: must, snapshot, bodies, locations, favour, stop };
     let mut live = market.observe(round).await?;
-    let (stop, rate) = (&order.hurry, Some(order.rate));
-    let round = Observing { keys: may, snapshot, bodies, locations, rate, stop };
+    let favour = Some(Favour { rate: order.rate, until: Instant::now() + order.patience });
+    let stop = &order.hurry;
+    let round = Observing { keys: may, snapshot, bodies, locations, favour, stop };
     live.extend(market.observe(round).await?);
     for learned in locations.take_fresh() {
         save_location(store, &learned)?;

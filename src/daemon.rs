@@ -66,6 +66,10 @@ pub struct Turn {
     pub more: bool,
 }
 
+/// The least time before an item is tried again: whatever a pass says, it does
+/// not run again at once for ever.
+const LEAST_WAIT: Duration = Duration::from_millis(100);
+
 /// How far from its time the search for drift may begin, so that many daemons
 /// do not search together (`practice.md` §4).
 const DRIFT_JITTER: f64 = 0.1;
@@ -151,9 +155,13 @@ impl Agenda {
         let now = Instant::now();
         self.poll = now + self.pace.poll;
         match left.rest {
+            // It was used, and nobody said when to try again.
+            None if trigger == Trigger::Retry => self.retry = None,
             None => {}
             Some(Rest::Settled) => (self.retry, self.failures) = (None, 0),
-            Some(Rest::Waiting { due }) => (self.retry, self.failures) = (Some(now + due), 0),
+            Some(Rest::Waiting { due }) => {
+                (self.retry, self.failures) = (Some(now + due.max(LEAST_WAIT)), 0);
+            }
             Some(Rest::Retry { after }) => {
                 self.failures = self.failures.saturating_add(1);
                 let pause = backoff::pause(self.failures).max(after.unwrap_or_default());
@@ -161,6 +169,11 @@ impl Agenda {
             }
         }
         if trigger != Trigger::Drift {
+            return;
+        }
+        if left.rest.is_none() && left.more {
+            // There was nothing to search in yet.
+            self.drift = Some(self.poll);
             return;
         }
         let began = *self.searching.get_or_insert(now);
@@ -176,16 +189,17 @@ impl Agenda {
 
     /// What comes first. At one time, what failed goes before what may have
     /// drifted.
+    ///
+    /// After a pass that left something and no time for it, nothing comes
+    /// before the next try: what cannot be reached is left alone.
     fn first(&self) -> (Instant, Trigger) {
         let retry = self.retry.map(|at| (at, Trigger::Retry));
-        let drift = self.drift.map(|at| (at, Trigger::Drift));
-        let others = [retry, drift].into_iter().flatten();
-        others.fold(
-            (self.poll, Trigger::Poll),
-            |first, other| {
-                if other.0 < first.0 { other } else { first }
-            },
-        )
+        let pause = self.retry.filter(|_| self.failures > 0);
+        let later = |at: Instant| pause.map_or(at, |pause| at.max(pause));
+        let drift = self.drift.map(|at| (later(at), Trigger::Drift));
+        let poll = (later(self.poll), Trigger::Poll);
+        let first = [retry, drift].into_iter().flatten().chain([poll]);
+        first.min_by_key(|(at, _)| *at).unwrap_or(poll)
     }
 }
 

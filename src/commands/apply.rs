@@ -183,6 +183,7 @@ fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> 
     Order {
         scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
         rate: u32::MAX,
+        patience: Duration::ZERO,
         hurry: stop.clone(),
         again: Again::Now,
         correct_drift: pass.drift == Drift::Correct,

@@ -1,6 +1,6 @@
 //! What is tried again, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,42 +9,57 @@ use super::{Again, Order};
 use crate::domain::catalog::Snapshot;
 use crate::domain::event::{Failure, Held, Hold, Outcome, Rest};
 use crate::domain::item::ItemKey;
+use crate::domain::ledger::Ledger;
 use crate::domain::plan::{Plan, REJECTED_AGAIN_AFTER};
-use crate::domain::retries::{Failed, Retries};
+use crate::domain::retries::{Failed, Retries, Retry};
 use crate::edge::backoff;
 
-/// The items that have to wait, and the versions above them: versions
-/// of one item go in ascending order (`docs/architecture.md`).
+/// The items that have to wait.
 pub(super) fn waiting(
     retries: &Retries,
     snapshot: &Snapshot,
     order: &Order,
 ) -> BTreeMap<ItemKey, String> {
-    let mut waiting = BTreeMap::new();
     if order.again == Again::Now {
-        return waiting;
+        return BTreeMap::new();
     }
-    for (key, _) in retries.iter() {
+    let waits = |(key, retry): (&ItemKey, &Retry)| {
         let wanted = snapshot.items.get(key).map(|item| &item.digest);
-        let Some(retry) = retries.waiting(key, wanted, order.now) else { continue };
-        waiting.insert(key.clone(), retry.why.clone());
-        let above = snapshot.versions_of(&key.item_id).filter(|version| **version > key.version);
-        for version in above {
-            let key = ItemKey { item_id: key.item_id.clone(), version: version.clone() };
-            let why = || format!("a lower version waits: {}", retry.why);
-            waiting.entry(key).or_insert_with(why);
-        }
+        retries.waiting(key, wanted, order.now)?;
+        Some((key.clone(), retry.why.clone()))
+    };
+    retries.iter().filter_map(waits).collect()
+}
+
+/// Forgets what needs no further try: it went, or nobody asks for it any more.
+/// Without this an item that is due for ever would wake the daemon for ever.
+pub(super) fn close(
+    retries: &mut Retries,
+    plan: &Plan,
+    tried: &[Outcome],
+    snapshot: &Snapshot,
+    now: Timestamp,
+) {
+    let mut open: BTreeSet<&ItemKey> = plan.changes.iter().map(|change| &change.key).collect();
+    for outcome in tried {
+        open.remove(&outcome.change.key);
     }
-    waiting
+    let waits = |held: &&Held| matches!(held.why, Hold::Waiting { .. } | Hold::Unobserved { .. });
+    open.extend(plan.held.iter().filter(waits).map(|held| &held.change.key));
+    retries.retain(|key, retry| {
+        let wanted = snapshot.items.get(key).map(|item| item.digest);
+        open.contains(key) || retry.due > now && retry.wanted == wanted
+    });
 }
 
 /// Counts what failed by `now`, and says when it is due. What failed together
-/// is tried again together.
+/// is tried again together, and nothing before `after`, which the server asked
+/// for.
 pub(super) fn note_failures(
     plan: &Plan,
     outcomes: &[Outcome],
     retries: &mut Retries,
-    now: Timestamp,
+    (now, after): (Timestamp, Option<Duration>),
 ) {
     let mut pauses = BTreeMap::new();
     let mut due = |tries: u32, asked: Option<Duration>| {
@@ -55,7 +70,7 @@ pub(super) fn note_failures(
         if let Hold::Unobserved { why } = &held.why {
             let wanted = held.change.wanted.as_ref().map(|item| item.digest);
             let failed = Failed { wanted, was_sent: false, why: why.clone() };
-            retries.failed(&held.change.key, failed, |tries| due(tries, None));
+            retries.failed(&held.change.key, failed, |tries| due(tries, after));
         }
     }
     for Outcome { change, result } in outcomes {
@@ -82,7 +97,7 @@ pub(super) fn rest(
     plan: &Plan,
     (tried, unsent): (&[Outcome], &[Outcome]),
     after: Option<Duration>,
-    retries: &Retries,
+    (retries, ledger): (&Retries, &Ledger),
     (order, now): (&Order, Timestamp),
 ) -> Rest {
     let passing = |outcome: &Outcome| matches!(outcome.result, Err(Failure::Transient { .. }));
@@ -96,7 +111,10 @@ pub(super) fn rest(
         return if again { Rest::Retry { after } } else { Rest::Settled };
     }
     // What was looked at for drift alone is looked at again in the next search.
-    retries.next_due().map_or(Rest::Settled, |due| {
+    let rejected = plan.held.iter().filter(|held| matches!(held.why, Hold::Rejected { .. }));
+    let rejected = rejected.filter_map(|held| ledger.rejections.get(&held.change.key));
+    let again = rejected.filter_map(|refused| refused.at.checked_add(REJECTED_AGAIN_AFTER).ok());
+    again.chain(retries.next_due()).min().map_or(Rest::Settled, |due| {
         let due = due.duration_since(now);
         Rest::Waiting { due: Duration::try_from(due).unwrap_or_default() }
     })

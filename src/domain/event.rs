@@ -119,6 +119,14 @@ pub enum Hold {
         /// Why it failed.
         why: String,
     },
+    /// A lower version of the item has not gone yet: versions go in ascending
+    /// order.
+    Behind {
+        /// The lower version.
+        version: Version,
+        /// Why that one has not gone.
+        why: String,
+    },
     /// Drift is reported, not corrected (`--drift=correct` corrects it).
     DriftReported,
     /// Pruning is off (`--prune` turns it on).
@@ -169,6 +177,7 @@ impl Hold {
         match self {
             Self::Unobserved { .. } => "unobserved",
             Self::Waiting { .. } => "waiting",
+            Self::Behind { .. } => "behind",
             Self::DriftReported => "drift-reported",
             Self::PruneOff => "prune-off",
             Self::BrokenSource => "broken-source",
@@ -194,6 +203,7 @@ impl Hold {
             self,
             Self::Unobserved { .. }
                 | Self::Waiting { .. }
+                | Self::Behind { .. }
                 | Self::Immutable { .. }
                 | Self::Rejected { .. }
                 | Self::Contested
@@ -207,6 +217,9 @@ impl fmt::Display for Hold {
         match self {
             Self::Unobserved { why } => write!(f, "unobserved: {why}"),
             Self::Waiting { why } => write!(f, "tried again a little later: {why}"),
+            Self::Behind { version, why } => {
+                write!(f, "version {version} of the item goes first, and waits: {why}")
+            }
             Self::DriftReported => f.write_str("drift is reported, not corrected (--drift=correct corrects it)"),
             Self::PruneOff => f.write_str("removed from the source, and pruning is off (--prune deletes it)"),
             Self::BrokenSource => {

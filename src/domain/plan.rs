@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Snapshot;
 use crate::domain::event::{Action, Change, Held, Hold, Reason};
-use crate::domain::item::{Digest, Item, ItemKey};
+use crate::domain::item::{Digest, Item, ItemId, ItemKey, Version};
 use crate::domain::ledger::{CORRECTIONS_KEPT, Ledger, Row, circumstances};
 use crate::domain::rules;
 
@@ -240,7 +240,31 @@ pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) 
             None => plan.changes.push(change),
         }
     }
+    hold_those_behind(&mut plan);
     plan
+}
+
+/// Versions of one item go in ascending order: what is above a version that
+/// has to wait waits for it.
+fn hold_those_behind(plan: &mut Plan) {
+    let mut first: BTreeMap<ItemId, (Version, String)> = BTreeMap::new();
+    for Held { change, why } in &plan.held {
+        if let (Some(_), Hold::Waiting { why } | Hold::Unobserved { why }) = (&change.wanted, why) {
+            let ItemKey { item_id, version } = change.key.clone();
+            first.entry(item_id).or_insert_with(|| (version, why.clone()));
+        }
+    }
+    let is_behind = |change: &mut Change| {
+        change.wanted.is_some()
+            && change.action.is_write()
+            && first.get(&change.key.item_id).is_some_and(|(lower, _)| *lower < change.key.version)
+    };
+    for change in plan.changes.extract_if(.., is_behind) {
+        if let Some((version, why)) = first.get(&change.key.item_id).cloned() {
+            plan.held.push(Held { change, why: Hold::Behind { version, why } });
+        }
+    }
+    plan.held.sort_by(|a, b| a.change.key.cmp(&b.change.key));
 }
 
 /// What one pass may do at most. What is over a limit is held, with numbers.

@@ -59,9 +59,19 @@ impl Retries {
         self.by_key.remove(key);
     }
 
-    /// Forgets every item that nothing is wanted of any more.
-    pub fn retain(&mut self, mut is_wanted: impl FnMut(&ItemKey) -> bool) {
-        self.by_key.retain(|key, _| is_wanted(key));
+    /// Keeps only those that are still to be tried.
+    pub fn retain(&mut self, mut is_open: impl FnMut(&ItemKey, &Retry) -> bool) {
+        self.by_key.retain(|key, retry| is_open(key, retry));
+    }
+
+    /// Makes every item due: the clock by which they wait was set.
+    pub fn hasten(&mut self, now: Timestamp) {
+        self.by_key.values_mut().for_each(|retry| retry.due = now);
+    }
+
+    /// The items that are due at `now`, in order.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = &ItemKey> {
+        self.by_key.iter().filter(move |(_, retry)| retry.due <= now).map(|(key, _)| key)
     }
 
     /// What is known of an item that failed.

@@ -2,7 +2,7 @@
 //! `/healthz`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// When something last made progress. Copies beat the same heart.
@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 pub struct Heartbeat {
     start: Instant,
     last_ms: Arc<AtomicU64>,
+    idle: Arc<AtomicBool>,
 }
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self { start: Instant::now(), last_ms: Arc::default() }
+        Self { start: Instant::now(), last_ms: Arc::default(), idle: Arc::default() }
     }
 }
 
@@ -23,10 +24,19 @@ impl Heartbeat {
     pub fn beat(&self) {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(now, Ordering::Relaxed);
+        self.idle.store(false, Ordering::Relaxed);
     }
 
-    /// How long nothing made progress.
+    /// There is nothing to do: until the next beat, silence says nothing.
+    pub fn rest(&self) {
+        self.idle.store(true, Ordering::Relaxed);
+    }
+
+    /// How long nothing made progress that should have.
     pub fn silence(&self) -> Duration {
+        if self.idle.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
         let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
         self.start.elapsed().saturating_sub(last)
     }

@@ -1,6 +1,7 @@
 //! What touches the outside: the only modules that do.
 
 pub mod backoff;
+pub mod heartbeat;
 pub mod directory;
 pub mod address;
 pub mod secret;
@@ -9,7 +10,6 @@ pub mod source;
 pub mod watch;
 pub mod marketplace;
 pub mod store;
-pub mod heartbeat;
 pub mod metrics;
 pub mod hook;
 pub mod telemetry;

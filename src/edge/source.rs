@@ -9,6 +9,7 @@ use crate::domain::seen::Seen;
 use crate::domain::tree::{Changes, Resolved, Tree};
 use crate::edge::directory::{Directory, DirectoryError, DirectoryTree};
 use crate::edge::git::{Checkout, CommitInfo, GitError, GitTree, UNCOMMITTED_BUDGET};
+use crate::edge::heartbeat::Heartbeat;
 
 /// Which files are wanted.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +32,7 @@ pub struct Source {
     /// The folder that is read, from the root of the checkout.
     path: RepoPath,
     excludes: Vec<String>,
+    heart: Heartbeat,
 }
 
 enum Place {
@@ -88,7 +90,7 @@ pub enum SourceError {
     },
     /// What was a git repository is none any more.
     #[error(
-        "there is no git repository at {path} any more; nothing is read until it is back (if it is meant to be a plain directory now, start again)"
+        "there is no git repository at {path} any more; nothing is read until it is back (if it is meant to be a plain directory now, give it another --state)"
     )]
     NoLongerGit {
         /// The location.
@@ -145,10 +147,13 @@ pub struct Reading<'a> {
 }
 
 /// The files of a commit or of a directory.
-pub enum SourceTree<'a> {
-    /// Of a commit.
+pub struct SourceTree<'a> {
+    files: Files<'a>,
+    heart: Heartbeat,
+}
+
+enum Files<'a> {
     Commit(Box<GitTree<'a>>),
-    /// Of a directory.
     Directory(Box<DirectoryTree>),
 }
 
@@ -181,7 +186,14 @@ impl Source {
             Some(path) => path.clone(),
             None => base,
         };
-        Ok(Self { place, path, excludes: options.excludes.clone() })
+        let (excludes, heart) = (options.excludes.clone(), Heartbeat::default());
+        Ok(Self { place, path, excludes, heart })
+    }
+
+    /// Each file that is read beats this heart.
+    #[must_use]
+    pub fn with_heart(self, heart: Heartbeat) -> Self {
+        Self { heart, ..self }
     }
 
     /// Whether it is read from a git repository.
@@ -219,15 +231,19 @@ impl Source {
                     .map_err(SourceError::Filter)?;
                 let named: BTreeSet<RepoPath> = seen.named().cloned().collect();
                 let changes = tree.changes(&filter, seen.commit.as_ref(), &named)?;
-                Ok(Reading { tree: SourceTree::Commit(Box::new(tree)), changes })
+                Ok(self.reading(Files::Commit(Box::new(tree)), changes))
             }
             (Place::Checkout { .. }, Head::Directory) => Err(SourceError::Changed),
             (Place::Directory(directory), _) => {
                 let tree = directory.read(&self.path, &self.excludes)?;
                 let changes = tree.changes().clone();
-                Ok(Reading { tree: SourceTree::Directory(Box::new(tree)), changes })
+                Ok(self.reading(Files::Directory(Box::new(tree)), changes))
             }
         }
+    }
+
+    fn reading<'a>(&self, files: Files<'a>, changes: Changes) -> Reading<'a> {
+        Reading { tree: SourceTree { files, heart: self.heart.clone() }, changes }
     }
 
     /// The same source at another revision; none for a directory.
@@ -266,9 +282,9 @@ impl SourceTree<'_> {
     /// Whether everything that was read still stands there. A commit always
     /// does.
     pub fn still_holds(&self) -> Result<bool, SourceError> {
-        match self {
-            Self::Commit(_) => Ok(true),
-            Self::Directory(tree) => Ok(tree.still_holds()?),
+        match &self.files {
+            Files::Commit(_) => Ok(true),
+            Files::Directory(tree) => Ok(tree.still_holds()?),
         }
     }
 }
@@ -277,23 +293,24 @@ impl Tree for SourceTree<'_> {
     type Error = SourceError;
 
     fn commit(&self) -> &CommitId {
-        match self {
-            Self::Commit(tree) => tree.commit(),
-            Self::Directory(tree) => tree.commit(),
+        match &self.files {
+            Files::Commit(tree) => tree.commit(),
+            Files::Directory(tree) => tree.commit(),
         }
     }
 
     fn resolve(&mut self, path: &RepoPath) -> Result<Resolved, SourceError> {
-        match self {
-            Self::Commit(tree) => Ok(tree.resolve(path)?),
-            Self::Directory(tree) => Ok(tree.resolve(path)?),
+        match &mut self.files {
+            Files::Commit(tree) => Ok(tree.resolve(path)?),
+            Files::Directory(tree) => Ok(tree.resolve(path)?),
         }
     }
 
     fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, SourceError> {
-        match self {
-            Self::Commit(tree) => Ok(tree.bytes(path, blob)?),
-            Self::Directory(tree) => Ok(tree.bytes(path, blob)?),
+        self.heart.beat();
+        match &mut self.files {
+            Files::Commit(tree) => Ok(tree.bytes(path, blob)?),
+            Files::Directory(tree) => Ok(tree.bytes(path, blob)?),
         }
     }
 }

@@ -69,7 +69,7 @@ async fn observe(
             snapshot,
             bodies: &mut bodies,
             locations,
-            rate: None,
+            favour: None,
             stop: &halt,
         })
         .await
@@ -160,7 +160,7 @@ fn a_pass_can_move_between_threads() {
             (BTreeSet::new(), BTreeMap::new(), watch::channel(false));
         let (mut bodies, snapshot) = shop.bodies();
         is_send(&market.observe(Observing {
-            rate: None,
+            favour: None,
             keys: &keys,
             snapshot,
             bodies: &mut bodies,

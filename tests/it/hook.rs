@@ -20,8 +20,8 @@ fn changed(request: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = text.replacen(from, to, 1);
     let (head, body) = text.split_once("\n\n").unwrap();
     let head = head.lines().filter(|line| !line.starts_with("Content-Length"));
-    let head: String = head.map(|line| format!("{line}\r\n")).collect();
-    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    let head = head.collect::<Vec<_>>().join("\r\n");
+    format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 async fn as_sent(front: &Front, request: &[u8]) -> Heard {

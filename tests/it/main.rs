@@ -6,6 +6,7 @@
     clippy::panic,
     reason = "a test that meets what it did not expect has failed"
 )]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
 mod architecture;
 mod canon;

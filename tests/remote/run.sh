@@ -186,6 +186,7 @@ export GIT_SSH_COMMAND="ssh -i $work/client -o UserKnownHostsFile=$work/known_ho
 for url in "https://bob:builder@localhost:$https/git/big.git" \
     "ssh://$(id -un)@127.0.0.1:$ssh$work/srv/big.git" "file://$work/srv/big.git"; do
     rm -rf "$work/clone.git"
+    git clone -q --bare --depth 1 "$url" "$work/warm.git" && rm -rf "$work/warm.git"
     time git clone -q --bare --depth 1 "$url" "$work/clone.git"
     sh -ec "$REMOTE_TEST_BIG_PUSH"
     time git -C "$work/clone.git" fetch -q --depth 1 "$url" main

@@ -17,6 +17,10 @@ use crate::edge::metrics;
 /// together (`practice.md` §4).
 const JITTER: f64 = 0.05;
 
+/// The least time between two tries of what was refused: each may be a failed
+/// sign-in that somebody counts.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+
 /// What a fetch tells, and whom.
 pub(super) struct Fetcher {
     pub(super) remote: Arc<Remote>,
@@ -27,7 +31,7 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// Fetches until it is asked to stop. A fetch that fails is told once for
     /// as long as it fails in the same way.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
         let mut failures = 0;
         let mut last = Fetching::default();
         while !*self.common.stop.borrow() {
@@ -40,13 +44,20 @@ impl Fetcher {
             self.common.standing.send_modify(|standing| {
                 Arc::make_mut(standing).fetching = Some(last.clone());
             });
-            let pause = pause(self.every, &result, failures);
+            let mut stop = self.common.stop.clone();
+            let (floor, pause) = pauses(self.every, &result, failures);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.common.called.notified() => {}
-                _ = self.common.stop.wait_for(|stopped| *stopped) => return,
+                () = self.called(floor) => {}
+                _ = stop.wait_for(|stopped| *stopped) => return,
             }
         }
+    }
+
+    /// Waits until somebody called, but at least so long.
+    async fn called(&self, floor: Duration) {
+        tokio::time::sleep(floor).await;
+        self.common.called.notified().await;
     }
 
     fn told(&self, result: &Result<Fetched, RemoteError>, last: &Fetching) -> Fetching {
@@ -79,15 +90,22 @@ impl Fetcher {
     }
 }
 
+/// How long until the next fetch: at least, whoever calls, and if nobody calls.
+///
 /// What may pass by itself is tried again soon, at first; the rest on the beat.
-/// A server is never asked sooner than it said.
-fn pause(every: Duration, result: &Result<Fetched, RemoteError>, failures: u32) -> Duration {
+/// A server is never asked sooner than it said, and one that refuses us not at
+/// every call.
+fn pauses(
+    every: Duration,
+    result: &Result<Fetched, RemoteError>,
+    failures: u32,
+) -> (Duration, Duration) {
     let beat = every.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0));
-    match result {
-        Err(error) if error.is_transient() => {
-            let soon = backoff::pause(failures).min(beat);
-            soon.max(error.retry_after().unwrap_or_default())
-        }
-        _ => beat,
+    let Err(error) = result else { return (Duration::ZERO, beat) };
+    let asked = error.retry_after().unwrap_or_default();
+    if error.is_transient() {
+        (asked, backoff::pause(failures).min(beat).max(asked))
+    } else {
+        (REFUSED_PAUSE.min(beat), beat)
     }
 }

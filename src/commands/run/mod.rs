@@ -65,20 +65,20 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
         windows.spawn(fetch(fetcher(&config, &common, Arc::clone(remote)), signals.stop()));
     }
     let pace = pace(&config);
-    let (called, moved) = (Arc::clone(&common.called), Arc::clone(&common.moved));
-    let publish = common.standing.clone();
-    let passes = Passes::new(Parts { config, store, standards, market, remote, common })?;
-    let done = on_its_own_thread(passes, pace, (called, moved), publish, signals.stop())?;
-    let (_, signal) = tokio::select! {
+    let parts = Parts { config, store, standards, market, remote, common: common.clone() };
+    let passes = Passes::new(parts)?;
+    let done = on_its_own_thread(passes, pace, common)?;
+    let (ended, signal) = tokio::select! {
         ended = signals.guard(done) => ended,
         Some(server) = servers.join_next() => return Err(gone(server)),
         Some(window) = windows.join_next() => return Err(closed(window)),
     };
     servers.shutdown().await;
     windows.shutdown().await;
-    match signal {
-        Some(_) => Ok(Exit::Good),
-        None => Err(CommandError::Ended),
+    match (ended, signal) {
+        // A thread that panicked has dropped its end.
+        (Some(Err(_)), _) | (_, None) => Err(CommandError::Ended),
+        (_, Some(_)) => Ok(Exit::Good),
     }
 }
 
@@ -204,11 +204,10 @@ fn pace(config: &RunConfig) -> Pace {
 fn on_its_own_thread(
     mut passes: Passes,
     pace: Pace,
-    (called, fetched): (Arc<Notify>, Arc<Notify>),
-    standing: watch::Sender<Arc<Standing>>,
-    stop: watch::Receiver<bool>,
+    common: Common,
 ) -> Result<oneshot::Receiver<()>, CommandError> {
     let (done, ended) = oneshot::channel();
+    let Common { heart, standing, called, moved: fetched, stop, .. } = common;
     let runtime = Handle::current();
     let work = move || {
         let (hurry, wakes) = (passes.hurry(), passes.wakes());
@@ -224,7 +223,10 @@ fn on_its_own_thread(
             },
         };
         let turn = async |trigger| passes.turn(trigger).await;
-        let next = |pause| Passes::next(&standing, pause);
+        let next = |pause| {
+            heart.rest();
+            Passes::next(&standing, pause);
+        };
         runtime.block_on(daemon::drive(pace, &hurry, stop, moved, turn, next));
         // Nobody waits for it after a second signal.
         let _ = done.send(());

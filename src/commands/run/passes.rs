@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::Common;
 use super::place::Place;
-use super::search::Search;
+use super::search::{Cut, PART, Search};
 use crate::cli::Drift;
 use crate::commands::failure::{self, CommandError};
 use crate::commands::market::setting;
@@ -21,7 +21,7 @@ use crate::cycle::{self, Again, CycleError, Order, World};
 use crate::daemon::Turn;
 use crate::domain::event::{Event, Outcome, Reason, Rest};
 use crate::domain::images::ImageLocations;
-use crate::domain::item::{CommitId, ItemKey, RepoPath};
+use crate::domain::item::{CommitId, Digest, ItemKey, RepoPath};
 use crate::domain::ledger::Ledger;
 use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
@@ -57,14 +57,50 @@ pub(super) struct Passes {
     retries: Retries,
     looks: Looks,
     search: Option<Search>,
-    /// What the last pass read, if it came to its end.
-    head: Option<Head>,
+    /// What was read last, and with what was asked for it.
+    last: Option<Last>,
+    /// Whether the last pass ended because of the marketplace.
+    unanswered: bool,
+    /// Whether what was rejected before was tried again by this process.
+    tried_rejected: bool,
+    clock: Clock,
     notices: BTreeSet<String>,
     standing: Standing,
     publish: watch::Sender<Arc<Standing>>,
     hurry: watch::Sender<bool>,
     stop: watch::Receiver<bool>,
 }
+
+/// What a pass read, and as whom it asked.
+#[derive(PartialEq, Eq)]
+struct Last {
+    head: Head,
+    path: RepoPath,
+    setting: Digest,
+}
+
+/// Both clocks at one moment: the one that counts and the one that people set.
+struct Clock {
+    steady: Instant,
+    wall: Timestamp,
+}
+
+impl Clock {
+    fn now() -> Self {
+        Self { steady: Instant::now(), wall: Timestamp::now() }
+    }
+
+    /// How far the clock was set since this moment.
+    fn set_by(&self, now: &Self) -> SignedDuration {
+        let passed = now.steady.duration_since(self.steady);
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        now.wall.duration_since(self.wall).saturating_sub(passed)
+    }
+}
+
+/// A clock that was set by more than this is told, and what waits for it waits
+/// no longer.
+const CLOCK_SET: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a daemon is made of.
 pub(super) struct Parts {
@@ -81,7 +117,10 @@ impl Passes {
     pub(super) fn new(parts: Parts) -> Result<Self, CommandError> {
         let Parts { config, store, standards, market, remote, common } = parts;
         let Common { heart, metrics, standing: publish, stop, .. } = common;
-        let place = Place::new(config.source.clone(), remote).ok_or(CommandError::NoClone)?;
+        let was_git =
+            store.moved_from().is_none() && store.last_commit()?.as_ref().is_some_and(is_of_git);
+        let place =
+            Place::new(config.source.clone(), remote, was_git).ok_or(CommandError::NoClone)?;
         let ledger = store.load_ledger()?;
         let locations = store.image_locations()?;
         if ledger.rows.is_empty() {
@@ -105,7 +144,10 @@ impl Passes {
             retries: Retries::default(),
             looks: Looks::new(fastrand::u64(..)),
             search: None,
-            head: None,
+            last: None,
+            unanswered: false,
+            tried_rejected: false,
+            clock: Clock::now(),
             notices: BTreeSet::new(),
             standing,
             publish,
@@ -127,13 +169,15 @@ impl Passes {
     /// Makes a pass, if there is need for one.
     pub(super) async fn turn(&mut self, trigger: Trigger) -> Turn {
         self.heart.beat();
+        self.mind_the_clock();
         self.place.follow(&self.metrics, self.config.poll_every);
         let began = (Timestamp::now(), Instant::now());
         let fetching = self.publish.borrow().fetching.clone();
-        let result = match self.place.open(fetching.and_then(|fetching| fetching.error)) {
+        let why = fetching.and_then(|fetching| fetching.error);
+        let result = match self.place.open(why, &self.heart) {
             // The first fetch is under way, and says when it is done.
-            Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: false },
-            Ok(opened) if is_unmoved(trigger, &opened.source, self.head.as_ref()) => {
+            Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: true },
+            Ok(opened) if self.is_unmoved(trigger, &opened.source) => {
                 self.unmoved(trigger, began);
                 return Turn { rest: None, more: false };
             }
@@ -142,7 +186,7 @@ impl Passes {
         };
         self.heart.beat();
         let (report, result) = result;
-        let more = self.search_on(trigger, began.0);
+        let more = self.search_on(trigger, began, result.is_err());
         self.note(trigger, began, &report, &result);
         let rest = match result {
             Ok(rest) => rest,
@@ -160,14 +204,15 @@ impl Passes {
         let mut report = Report::default();
         let result = self.cycle(trigger, source, now, &mut report).await;
         let result = match result {
-            Ok(rest) if !self.standing.ready => {
-                // Ready means that both sides were seen, also if nothing was to
-                // be asked of one of them.
+            Ok(rest) if !self.standing.ready || self.unanswered => {
+                // Both sides must have answered, also if nothing was to be
+                // asked of one of them.
                 self.market.generation().await.map(|_| rest).map_err(CycleError::from)
             }
             other => other,
         };
-        self.standing.ready |= result.is_ok();
+        self.standing.ready |= matches!(result, Ok(Rest::Settled | Rest::Waiting { .. }));
+        self.tried_rejected |= report.planned;
         (report, result)
     }
 
@@ -180,6 +225,7 @@ impl Passes {
     ) -> Result<Rest, CycleError> {
         let order = self.order(trigger, now);
         let head = source.head();
+        let setting = order.setting;
         let kept = self.seen.take().filter(|(path, _)| path == source.path());
         let mut seen = match kept {
             Some((_, seen)) => seen,
@@ -209,7 +255,13 @@ impl Passes {
         let result = cycle::run(world, &order, report, &mut tell).await;
         self.seen = Some((source.path().clone(), seen));
         note_delay(source, report, metrics);
-        self.head = head.ok().filter(|_| report.planned);
+        let path = source.path().clone();
+        self.last =
+            head.ok().filter(|_| report.commit.is_some()).map(|head| Last { head, path, setting });
+        if matches!(result, Err(CycleError::Store(_))) {
+            // What could not be written down is not remembered either.
+            self.ledger = self.store.load_ledger()?;
+        }
         result
     }
 
@@ -222,14 +274,15 @@ impl Passes {
         Order {
             scope,
             rate: self.config.drift_rate,
+            patience: PART,
             hurry: self.hurry.subscribe(),
             // Somebody may have mended the marketplace, and restarted us.
-            again: Again::WhenDue { rejected: !self.standing.ready },
+            again: Again::WhenDue { rejected: !self.tried_rejected },
             correct_drift: pass.drift == Drift::Correct,
             prune: pass.prune,
             allow_deletes: pass.allow_deletes,
             max_updates: pass.max_updates,
-            setting: setting(&self.config.connect.credential, self.standards.schemas.fingerprint()),
+            setting: self.setting(),
             now,
             stop: self.stop.clone(),
         }
@@ -245,17 +298,59 @@ impl Passes {
         search.choose(&self.ledger, &self.looks, self.config.drift_rate)
     }
 
-    /// Whether the search for drift goes on, after a part of it at `now`.
-    fn search_on(&mut self, trigger: Trigger, now: Timestamp) -> bool {
+    /// Whether the search for drift goes on, after a part of it that `began`
+    /// then.
+    fn search_on(
+        &mut self,
+        trigger: Trigger,
+        (at, began): (Timestamp, Instant),
+        failed: bool,
+    ) -> bool {
         let (Trigger::Drift, Some(search)) = (trigger, &mut self.search) else {
             return false;
         };
-        let hurried = *self.hurry.borrow();
-        let more = search.goes_on(&self.ledger, &self.looks, now, hurried);
+        // A pass that ended early says nothing of the items: it is made again.
+        let cut = if failed || *self.hurry.borrow() {
+            Cut::Hurried
+        } else if began.elapsed() >= PART {
+            Cut::Late
+        } else {
+            Cut::No
+        };
+        let more = search.goes_on(&self.ledger, &self.looks, at, cut);
         if !more {
             self.search = None;
         }
         more
+    }
+
+    /// What a rejection holds for, beside the item.
+    fn setting(&self) -> Digest {
+        setting(&self.config.connect.credential, self.standards.schemas.fingerprint())
+    }
+
+    /// Whether a pass would read again what the last one read, and ask again
+    /// what it asked.
+    fn is_unmoved(&self, trigger: Trigger, source: &Source) -> bool {
+        let asks = matches!(trigger, Trigger::Commit | Trigger::Hook | Trigger::Poll);
+        let (true, true, Some(last)) = (asks, source.is_git(), &self.last) else { return false };
+        source.head().is_ok_and(|head| head == last.head)
+            && *source.path() == last.path
+            && self.setting() == last.setting
+    }
+
+    /// What waits for a time of day must not wait for hours because somebody
+    /// set the clock.
+    fn mind_the_clock(&mut self) {
+        let now = Clock::now();
+        let set_by = self.clock.set_by(&now);
+        if set_by.abs() > CLOCK_SET {
+            warn!(seconds = set_by.as_secs(), "The clock was set");
+            self.retries.hasten(now.wall);
+            self.looks = Looks::new(fastrand::u64(..));
+            self.search = None;
+        }
+        self.clock = now;
     }
 
     /// Nothing moved: that too says that the daemon keeps up.
@@ -288,6 +383,7 @@ impl Passes {
             (None, Some(_)) => info!("Recovered"),
             (None, None) => {}
         }
+        self.unanswered = matches!(result, Err(CycleError::Marketplace(_)));
         if let Err(error) = result {
             self.market.forget_generation();
             if let CycleError::Source(error) = error {
@@ -311,8 +407,9 @@ impl Passes {
     /// Shows where the process stands. What others show beside it stands.
     fn show(&self) {
         self.publish.send_modify(|shown| {
-            let Standing { next_pass, fetching, .. } = Standing::clone(shown);
-            *shown = Arc::new(Standing { next_pass, fetching, ..self.standing.clone() });
+            let mut standing = self.standing.clone();
+            (standing.next_pass, standing.fetching) = (shown.next_pass, shown.fetching.clone());
+            *shown = Arc::new(standing);
         });
     }
 
@@ -323,10 +420,10 @@ impl Passes {
     }
 }
 
-/// Whether a pass would read again what the last one read.
-fn is_unmoved(trigger: Trigger, source: &Source, last: Option<&Head>) -> bool {
-    let asks = matches!(trigger, Trigger::Commit | Trigger::Hook | Trigger::Poll);
-    asks && source.is_git() && last.is_some() && source.head().ok().as_ref() == last
+/// Whether a commit is one of git, as against the name of what a directory
+/// held.
+fn is_of_git(commit: &CommitId) -> bool {
+    !commit.0.starts_with("dir-")
 }
 
 /// Counts how long a commit took from its author to the marketplace.
@@ -368,7 +465,10 @@ fn came(report: &Report, result: &Result<Rest, CycleError>) -> Came {
 fn summarise(pass: &Pass, report: &Report) {
     let failed = report.failures().count();
     let applied = report.outcomes.len() - failed;
-    if applied + failed == 0 && pass.trigger != Trigger::Start {
+    if report.unseen > 0 {
+        warn!(items = report.unseen, "Could not be looked at");
+    }
+    if pass.error.is_some() || applied + failed == 0 && pass.trigger != Trigger::Start {
         return;
     }
     info!(

@@ -2,16 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use crate::commands::standards::options;
 use crate::config::{Location, SourceConfig};
 use crate::edge::git::remote::{LocalClone, Remote};
+use crate::edge::heartbeat::Heartbeat;
 use crate::edge::metrics::Metrics;
 use crate::edge::source::{Source, SourceError};
 use crate::edge::watch::{Mode, Wakes, Watch};
+
+/// How long a clone is used that was made because the one before could not be
+/// read.
+const CLONED_AGAIN_AFTER: Duration = Duration::from_hours(1);
 
 /// Where the source is, and what tells that it moved.
 pub(super) struct Place {
@@ -19,6 +24,8 @@ pub(super) struct Place {
     config: SourceConfig,
     /// Whether it was a git repository when it was last opened.
     was_git: bool,
+    /// When a clone was last said to be damaged.
+    distrusted: Option<Instant>,
 }
 
 enum Kind {
@@ -38,7 +45,12 @@ pub(super) struct Opened {
 impl Place {
     /// Watches a source on this machine; a remote one is followed by whoever
     /// fetches it.
-    pub(super) fn new(config: SourceConfig, remote: Option<Arc<Remote>>) -> Option<Self> {
+    /// `was_git` says whether an earlier process read it as a git repository.
+    pub(super) fn new(
+        config: SourceConfig,
+        remote: Option<Arc<Remote>>,
+        was_git: bool,
+    ) -> Option<Self> {
         let kind = match (&config.location, remote) {
             (_, Some(remote)) => Kind::Remote(remote),
             (Location::Here(location), None) => {
@@ -47,7 +59,7 @@ impl Place {
             }
             (Location::Remote(_), None) => return None,
         };
-        Some(Self { kind, config, was_git: false })
+        Some(Self { kind, config, was_git, distrusted: None })
     }
 
     /// What tells that a source on this machine may have moved.
@@ -77,7 +89,11 @@ impl Place {
 
     /// Opens the source anew: what is behind its path may be another
     /// repository by now. `why` says why the last fetch failed, if it did.
-    pub(super) fn open(&mut self, why: Option<String>) -> Result<Opened, SourceError> {
+    pub(super) fn open(
+        &mut self,
+        why: Option<String>,
+        heart: &Heartbeat,
+    ) -> Result<Opened, SourceError> {
         let (location, clone) = match &self.kind {
             Kind::Here { location, .. } => (location.clone(), None),
             Kind::Remote(remote) => {
@@ -91,14 +107,16 @@ impl Place {
             return Err(SourceError::NoLongerGit { path: location });
         }
         self.was_git = source.is_git();
-        Ok(Opened { source, _clone: clone })
+        Ok(Opened { source: source.with_heart(heart.clone()), _clone: clone })
     }
 
     /// A clone that cannot be read is made anew by the next fetch.
-    pub(super) fn distrust(&self, error: &SourceError) {
-        if let Kind::Remote(remote) = &self.kind
-            && error.is_damage()
-        {
+    /// What is damaged at its origin is not fetched whole again and again.
+    pub(super) fn distrust(&mut self, error: &SourceError) {
+        let Kind::Remote(remote) = &self.kind else { return };
+        let lately = self.distrusted.is_some_and(|at| at.elapsed() < CLONED_AGAIN_AFTER);
+        if error.is_damage() && !lately {
+            self.distrusted = Some(Instant::now());
             remote.distrust();
         }
     }

@@ -2,6 +2,7 @@
 //! unseen first, a part at a time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -9,9 +10,23 @@ use crate::domain::item::ItemKey;
 use crate::domain::ledger::Ledger;
 use crate::domain::looks::Looks;
 
-/// How long a part of the search takes, in seconds. Between two parts what
+/// How many seconds a part of the search may take. Between two parts what
 /// failed and what moved has its turn; what moves cuts a part short.
 const PART_SECONDS: u32 = 5;
+
+/// The same as a length of time.
+pub(super) const PART: Duration = Duration::from_secs(PART_SECONDS as u64);
+
+/// Whether a part of the search came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// It did.
+    No,
+    /// Something moved meanwhile.
+    Hurried,
+    /// It took too long.
+    Late,
+}
 
 /// A search under way.
 pub(super) struct Search {
@@ -38,22 +53,21 @@ impl Search {
         chosen
     }
 
-    /// Whether there is more, after a part at `now` that was `hurried` if
-    /// somebody cut it short.
+    /// Whether there is more, after a part at `now`.
     pub(super) fn goes_on(
         &mut self,
         ledger: &Ledger,
         looks: &Looks,
         now: Timestamp,
-        hurried: bool,
+        cut: Cut,
     ) -> bool {
         // If no look of a part went, the others would not go either.
         let looked = self.chosen.iter().any(|key| looks.is_of(key, now));
-        if hurried {
-            // What was not looked at for haste is chosen again.
+        if cut != Cut::No {
+            // What was not looked at for lack of time is chosen again.
             self.chosen.retain(|key| looks.is_seen_since(key, self.since));
         }
-        (looked || hurried) && !self.left(ledger, looks, 1).is_empty()
+        (looked || cut == Cut::Hurried) && !self.left(ledger, looks, 1).is_empty()
     }
 
     fn left(&self, ledger: &Ledger, looks: &Looks, most: usize) -> BTreeSet<ItemKey> {

@@ -49,7 +49,7 @@ pub struct Position {
 }
 
 /// The offending line, kept so that a caret can be drawn under it later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Excerpt {
     /// The text of the line, cut to 200 characters around the place, control
     /// characters replaced.
@@ -61,7 +61,7 @@ pub struct Excerpt {
 }
 
 /// Something that is wrong with a file: data, not an error of the program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
     /// Whether it stops the item.
     pub severity: Severity,

@@ -4,7 +4,7 @@
 
 pub mod page;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,7 +179,8 @@ impl State {
 pub struct Standing {
     /// What it is for.
     pub about: About,
-    /// Whether git and the marketplace were looked at once, whole.
+    /// Whether the source was read whole once, and the marketplace answered for
+    /// it.
     pub ready: bool,
     /// The commit that was read last.
     pub commit: Option<CommitId>,
@@ -189,6 +190,8 @@ pub struct Standing {
     pub recorded: usize,
     /// What is wrong with its files.
     pub problems: Arc<Vec<Problem>>,
+    /// The same, to be found.
+    known_problems: Arc<HashSet<Problem>>,
     /// The changes that are not made, and why.
     pub held: Arc<BTreeMap<ItemKey, Held>>,
     /// The items that failed or were refused.
@@ -216,6 +219,7 @@ impl Standing {
             items: 0,
             recorded: 0,
             problems: Arc::default(),
+            known_problems: Arc::default(),
             held: Arc::default(),
             stuck: Arc::default(),
             oldest_look: None,
@@ -234,13 +238,27 @@ impl Standing {
             Event::Loaded { commit, items, .. } => {
                 self.commit.as_ref() != Some(commit) || self.items != *items
             }
-            Event::Found(problem) => !self.problems.contains(problem),
-            // It was told when it failed.
-            Event::Held(Held { why: Hold::Waiting { .. }, .. }) => false,
-            Event::Held(held) => self.held.get(&held.change.key).is_none_or(|known| {
-                known.why != held.why || known.change.fields != held.change.fields
-            }),
+            Event::Found(problem) => !self.known_problems.contains(problem),
+            Event::Held(held) => !self.is_told(held),
         }
+    }
+
+    fn is_told(&self, held: &Held) -> bool {
+        let Held { change, why } = held;
+        // What waits was told when it failed.
+        if matches!(why, Hold::Waiting { .. }) && self.stuck.contains_key(&change.key) {
+            return true;
+        }
+        let Some(known) = self.held.get(&change.key) else { return false };
+        // Between two tries an item that could not be looked at waits.
+        let one_cause = match (&known.why, why) {
+            (
+                Hold::Waiting { why: known } | Hold::Unobserved { why: known },
+                Hold::Waiting { why } | Hold::Unobserved { why },
+            ) => known == why,
+            (known, why) => known == why,
+        };
+        one_cause && known.change.fields == change.fields
     }
 
     /// Takes in what a pass found and did. `was_seen` tells which items it
@@ -259,6 +277,7 @@ impl Standing {
         self.items = report.items;
         if *self.problems != report.problems {
             self.problems = Arc::new(report.problems.clone());
+            self.known_problems = Arc::new(report.problems.iter().cloned().collect());
         }
         if !report.planned {
             return;
@@ -272,7 +291,10 @@ impl Standing {
         held.retain(lasts);
         held.extend(report.held.iter().map(|(key, held)| (key.clone(), held.clone())));
         let stuck = Arc::make_mut(&mut self.stuck);
-        stuck.retain(|key, _| report.held.contains_key(key));
+        let is_refused = |held: &Held| matches!(held.why, Hold::Rejected { .. });
+        stuck.retain(|key, _| {
+            retries.get(key).is_some() || report.held.get(key).is_some_and(is_refused)
+        });
         for (key, outcome) in &report.outcomes {
             let (rejected, why) = match &outcome.result {
                 Ok(_) => continue,

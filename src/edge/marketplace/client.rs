@@ -14,6 +14,7 @@ use super::auth::Tokens;
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
 use super::http::{Call, Http, InFlight, MAX_DOCUMENT, Outgoing, Payload, Reply};
+use super::observe::LEFT_ALONE;
 use super::upload::Upload;
 
 /// The marketplace of one company. It makes no request until it is asked
@@ -77,6 +78,13 @@ impl Marketplace {
     }
 
     async fn ask_generation(&self) -> Result<Generation, CallError> {
+        if let Some(rest) = self.http.pause() {
+            return Err(CallError::Unavailable {
+                why: LEFT_ALONE.to_owned(),
+                retry_after: Some(rest),
+                reach: Reach::NeverSent,
+            });
+        }
         let out = Outgoing {
             method: Method::GET,
             route: "/api/version",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -28,6 +28,9 @@ use super::{IN_FLIGHT, images, words};
 /// Why a look failed that never began, or was not finished.
 const STOPPED: &str = "not asked: the run was stopped";
 
+/// Why nothing is asked of a server that asked for it (`Retry-After`).
+pub(super) const LEFT_ALONE: &str = "not asked: the marketplace asked to be left alone for a while";
+
 /// What a round of looks needs.
 pub struct Observing<'a, 'b, T> {
     /// The keys to look at.
@@ -39,12 +42,20 @@ pub struct Observing<'a, 'b, T> {
     /// Which pictures the marketplace has; what is learned is left there to be
     /// saved.
     pub locations: &'a mut ImageLocations,
-    /// How many documents are asked for in a second. With a rate, a look is a
-    /// favour: one that did not begin when `stop` was set is no look at all.
-    /// Without, it is needed: it then counts as failed.
-    pub rate: Option<u32>,
+    /// Looks that are no need but a favour; none: they are needed.
+    pub favour: Option<Favour>,
     /// Set when no further request may start.
     pub stop: &'a watch::Receiver<bool>,
+}
+
+/// Looks that nothing waits for. One that did not begin is no look at all, and
+/// one that is refused is the item's trouble alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Favour {
+    /// How many documents are asked for in a second at most.
+    pub rate: u32,
+    /// When no further look begins.
+    pub until: Instant,
 }
 
 /// A picture whose bytes must be seen.
@@ -94,6 +105,9 @@ impl<T: Tree> Observing<'_, '_, T> {
                 key,
                 Err(CallError::Unavailable { why, .. } | CallError::Unsendable { why }),
             ) => Ok(Taken::Whole(key, Look::Failed { why })),
+            Seen::Document(key, Err(CallError::Refused { why, .. })) if self.favour.is_some() => {
+                Ok(Taken::Whole(key, Look::Failed { why }))
+            }
             Seen::Document(_, Err(err)) => Err(err.into()),
             Seen::Document(key, Ok(Some(live))) => {
                 let wanted = self.snapshot.items.get(&key).map(Arc::as_ref);
@@ -144,11 +158,13 @@ impl Marketplace {
         let mut waiting = round.keys.iter().peekable();
         let mut flying = FuturesUnordered::new();
         let mut streak = Streak::default();
-        let mut pace = round.rate.map(pace);
+        let mut pace = round.favour.map(|favour| pace(favour.rate));
         let mut stop = round.stop.clone();
         loop {
             let stopped = *stop.borrow();
-            let may_start = flying.len() < IN_FLIGHT && !stopped && waiting.peek().is_some();
+            let late = round.favour.is_some_and(|favour| Instant::now() >= favour.until);
+            let has_next = waiting.peek().is_some();
+            let may_start = flying.len() < IN_FLIGHT && !stopped && !late && has_next;
             let seen = tokio::select! {
                 Some(seen) = flying.next() => seen,
                 () = tick(&mut pace), if may_start => {
@@ -178,7 +194,7 @@ impl Marketplace {
                 },
             }
         }
-        if round.rate.is_none() {
+        if round.favour.is_none() {
             // A key without a look would count as one that is as it should be.
             for key in round.keys {
                 live.entry(key.clone()).or_insert_with(|| Look::Failed { why: STOPPED.to_owned() });
@@ -189,11 +205,8 @@ impl Marketplace {
 
     /// Why no request may start, if none may.
     pub(super) fn closed(&self, streak: &Streak) -> Option<String> {
-        if let Some(rest) = self.http.pause() {
-            return Some(format!(
-                "not asked: the marketplace asked to wait {} s more",
-                rest.as_secs() + 1
-            ));
+        if self.http.pause().is_some() {
+            return Some(LEFT_ALONE.to_owned());
         }
         streak
             .broken()

@@ -41,13 +41,11 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(PATIENCE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let text = format!("no answer could be given within {} s", PATIENCE.as_secs());
-            said(StatusCode::SERVICE_UNAVAILABLE, text)
-        }
-    }
+    let answered = tokio::time::timeout(PATIENCE, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let text = format!("no answer could be given within {} s", PATIENCE.as_secs());
+        said(StatusCode::SERVICE_UNAVAILABLE, text)
+    })
 }
 
 /// What holds for every answer: it is of its time, it is what it says it is,

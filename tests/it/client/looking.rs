@@ -74,7 +74,7 @@ async fn what_nobody_wants_differs_and_is_not_read() {
     let (_keep, halt) = watch::channel(false);
     let mut locations = ImageLocations::default();
     let round = Observing {
-        rate: None,
+        favour: None,
         keys: &keys,
         snapshot,
         bodies: &mut bodies,
@@ -184,7 +184,7 @@ async fn a_stopped_round_says_what_it_did_not_look_at() {
     let (mut bodies, snapshot) = shop.bodies();
     let mut locations = ImageLocations::default();
     let round = Observing {
-        rate: None,
+        favour: None,
         keys: &keys,
         snapshot,
         bodies: &mut bodies,

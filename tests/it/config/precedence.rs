@@ -165,7 +165,7 @@ fn defaults_are_those_of_the_help() {
     let config = home.resolve("apply --endpoint embedded", &[]).unwrap();
     let shown = job(&config);
     for part in [
-        "location: \".\"",
+        "location: Here(\".\")",
         "revision: None",
         "path: None",
         "exclude: []",

@@ -58,10 +58,10 @@ async fn what_a_crash_left_is_cleared_or_made_anew() {
 
 #[tokio::test]
 async fn a_damaged_clone_is_made_anew() {
+    type Damage = fn(&Path, &Path);
     if backend().is_none() {
         return;
     }
-    type Damage = fn(&Path, &Path);
     let damages: [(&str, Damage); 6] = [
         ("no pack", |_, pack| fs::remove_file(pack).unwrap()),
         ("empty pack", |_, pack| overwrite(pack, b"")),

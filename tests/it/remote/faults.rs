@@ -100,7 +100,7 @@ async fn an_endless_answer_has_an_end() {
     let (repo, server, remote, first) = behind(limits).await;
     let capability = b"000bagent=x".to_vec();
     server.set(|settings| {
-        settings.refs = Fault::Endless([b"000eversion 2\n".as_slice(), &capability].concat())
+        settings.refs = Fault::Endless([b"000eversion 2\n".as_slice(), &capability].concat());
     });
     refused(&remote).await;
     let reference = format!("003a{} refs/heads/x\n", "1".repeat(40));
@@ -213,7 +213,7 @@ async fn a_stop_ends_a_fetch_that_waits() {
         stop.send(true).unwrap();
     };
     let both = async { tokio::join!(fetching, stopping).0 };
-    let result = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    let result = tokio::time::timeout(Duration::from_secs(10), Box::pin(both)).await.unwrap();
     assert!(matches!(result, Err(RemoteError::Stopped)), "{result:?}");
     assert_eq!(head(&remote), first);
 }

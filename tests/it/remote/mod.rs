@@ -48,7 +48,7 @@ async fn followed() -> (Repo, GitServer, Remote) {
 async fn fetch(remote: &Remote) -> Result<Fetched, RemoteError> {
     let (_stop, stopped) = watch::channel(false);
     // No wait of a remote may outlast this, so that a test that hangs ends.
-    tokio::time::timeout(Duration::from_secs(60), remote.fetch(stopped)).await.unwrap()
+    tokio::time::timeout(Duration::from_mins(1), remote.fetch(stopped)).await.unwrap()
 }
 
 async fn moves(remote: &Remote) -> String {

@@ -29,7 +29,6 @@ pub(crate) const HOOK_SECRET: &str = "It's a Secret to Everybody";
 /// A server with everything that it shows.
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
-    pub(crate) metrics: Metrics,
     pub(crate) standing: watch::Sender<Arc<Standing>>,
     pub(crate) heart: Heartbeat,
     pub(crate) home: TempDir,
@@ -91,22 +90,13 @@ impl Front {
             serve(listener, serving, async move { shutdown.notified().await }).await.unwrap();
         });
         let count = Arc::clone(&wakes);
-        let waker = tokio::spawn(async move {
+        let counter = tokio::spawn(async move {
             loop {
                 called.notified().await;
                 count.fetch_add(1, Ordering::SeqCst);
             }
         });
-        Self {
-            address,
-            metrics,
-            standing: sender,
-            heart,
-            home,
-            wakes,
-            stop,
-            tasks: vec![waker, server],
-        }
+        Self { address, standing: sender, heart, home, wakes, stop, tasks: vec![counter, server] }
     }
 
     /// Where the state is looked for.
@@ -161,7 +151,7 @@ pub(crate) fn call(headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut request =
         format!("POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend([name, ": ", value, "\r\n"]);
     }
     [request.as_bytes(), b"\r\n", body].concat()
 }
@@ -207,13 +197,10 @@ pub(crate) async fn hear(mut stream: TcpStream) -> Heard {
 }
 
 /// Waits until a condition holds.
-#[track_caller]
-pub(crate) fn until(what: &'static str, holds: impl Fn() -> bool) -> impl Future<Output = ()> {
-    async move {
-        let end = std::time::Instant::now() + Duration::from_secs(30);
-        while !holds() {
-            assert!(std::time::Instant::now() < end, "it never came to this: {what}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+pub(crate) async fn until(what: &'static str, holds: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "it never came to this: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

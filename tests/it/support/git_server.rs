@@ -212,6 +212,37 @@ fn app(root: &Path, settings: &Arc<Mutex<Settings>>) -> Router {
     Router::new().fallback(answer).with_state(served)
 }
 
+/// The git of this machine, as a web server calls it (CGI, RFC 3875).
+fn command(
+    backend: &Path,
+    root: &Path,
+    (method, uri): (&Method, &Uri),
+    headers: &HeaderMap,
+    old: bool,
+) -> Command {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let mut command = Command::new(backend);
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_COUNT", "2")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", "*")
+        .env("GIT_CONFIG_KEY_1", "lsrefs.unborn")
+        .env("GIT_CONFIG_VALUE_1", "advertise")
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("PATH_INFO", uri.path())
+        .env("QUERY_STRING", uri.query().unwrap_or_default())
+        .env("REQUEST_METHOD", method.as_str())
+        .env("CONTENT_TYPE", text("content-type").unwrap_or_default());
+    if let Some(version) = text("git-protocol").filter(|_| !old) {
+        command.env("GIT_PROTOCOL", version);
+    }
+    command
+}
+
 async fn answer(
     State(served): State<Served>,
     method: Method,
@@ -249,25 +280,7 @@ async fn answer(
         Fault::Hang => std::future::pending::<()>().await,
         _ => {}
     }
-    let mut command = Command::new(&served.backend);
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_COUNT", "2")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", "*")
-        .env("GIT_CONFIG_KEY_1", "lsrefs.unborn")
-        .env("GIT_CONFIG_VALUE_1", "advertise")
-        .env("GIT_PROJECT_ROOT", &served.root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("PATH_INFO", uri.path())
-        .env("QUERY_STRING", uri.query().unwrap_or_default())
-        .env("REQUEST_METHOD", method.as_str())
-        .env("CONTENT_TYPE", text("content-type").unwrap_or_default());
-    if let Some(version) = text("git-protocol").filter(|_| !old) {
-        command.env("GIT_PROTOCOL", version);
-    }
+    let command = command(&served.backend, &served.root, (&method, &uri), &headers, old);
     let out = run(command, body).await;
     let end = out.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let (head, body) = (String::from_utf8_lossy(&out[..end]), out[end + 4..].to_vec());

@@ -123,7 +123,9 @@ async fn what_lies_outside_and_what_is_only_read_does_not_wake() {
     symlink(&outside, root.join("link")).unwrap();
     let mut watch = watch(&root);
     let act = || {
-        drop(fs::File::create_new(root.join("new")).and_then(|_| fs::remove_file(root.join("new"))))
+        drop(
+            fs::File::create_new(root.join("new")).and_then(|_| fs::remove_file(root.join("new"))),
+        );
     };
     is_unnoticed(&mut watch, act, || {
         write(&outside, "a.json", "1");

@@ -53,7 +53,7 @@ async fn branches_come_before_what_a_mirror_has_of_a_forge() {
     let commit = repo.commit("first");
     let mut refs = format!("create refs/heads/deep/down/one {commit}\n");
     for number in 0..30 {
-        refs += &format!("create refs/changes/{number}/head {commit}\n");
+        refs.extend(["create refs/changes/", &number.to_string(), "/head ", &commit, "\n"]);
     }
     repo.git_with(&["update-ref", "--stdin"], refs.as_bytes());
     repo.git(&["checkout", "-q", "deep/down/one"]);

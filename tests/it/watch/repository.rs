@@ -196,7 +196,8 @@ async fn five_hundred_refs_are_few_wakes() {
     let commit = head(&repo.path());
     let mut refs = String::new();
     for number in 0..500 {
-        refs += &format!("create refs/heads/many/{}/{number} {commit}\n", number % 50);
+        let (folder, number) = ((number % 50).to_string(), number.to_string());
+        refs.extend(["create refs/heads/many/", &folder, "/", &number, " ", &commit, "\n"]);
     }
     repo.git_with(&["update-ref", "--stdin"], refs.as_bytes());
     let wanted = repo.commit("last");

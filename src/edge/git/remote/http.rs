@@ -59,7 +59,7 @@ pub(super) fn client<'a>(
     keys: &Keys,
     guard: &Guard,
 ) -> Result<&'a Client, RemoteError> {
-    if !kept.as_ref().is_some_and(|kept| kept.ca == keys.ca) {
+    if kept.as_ref().is_none_or(|kept| kept.ca != keys.ca) {
         let client = build(url, keys, guard)?;
         *kept = Some(HttpClient { client, ca: keys.ca.clone() });
     }

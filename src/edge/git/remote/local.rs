@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use git2::{ErrorCode, OdbLookupFlags, Oid, PackBuilder, Repository};
+use git2::{ErrorCode, OdbLookupFlags, Oid, Repository};
 
 use super::error::RemoteError;
 use super::pack;
@@ -70,7 +70,8 @@ impl Origin {
         let clone = pack::open(git_dir)?;
         let odb = clone.odb().map_err(RemoteError::disk("open the clone"))?;
         let has = |oid: Oid| odb.exists_ext(oid, OdbLookupFlags::NO_REFRESH);
-        let mut builder: PackBuilder<'_> = self.repo.packbuilder().map_err(lacking)?;
+        let reader = self.reader(git_dir)?;
+        let mut builder = reader.packbuilder().map_err(lacking)?;
         let mut put = |oid: Oid| builder.insert_object(oid, None).map_err(lacking);
         let commit = self.tags(tip.object, &mut put)?;
         let found = self.repo.find_commit(commit).map_err(lacking)?;
@@ -105,6 +106,30 @@ impl Origin {
         let has_past = found.parent_count() > 0;
         let added = if has_past { vec![commit] } else { Vec::new() };
         Ok(Shallow { added, removed: Vec::new() })
+    }
+
+    /// The clone with the objects of this repository in sight.
+    ///
+    /// The pack is written with the clone's settings: its objects are not
+    /// compared with each other for a smaller one, which takes seconds for
+    /// 10,000 files and is of no use to a copy.
+    fn reader(&self, git_dir: &Path) -> Result<Repository, RemoteError> {
+        let clone = pack::open(git_dir)?;
+        let cannot = |error| RemoteError::disk("write the clone")(error);
+        let mut config = clone.config().map_err(cannot)?;
+        // libgit2 1.9 reads the threshold from the first, git from the second.
+        for name in ["pack.deltaCacheSize", "core.bigFileThreshold"] {
+            config.set_i64(name, 1).map_err(cannot)?;
+        }
+        let objects = self.repo.commondir().join("objects");
+        let objects = objects.to_str().ok_or_else(|| {
+            RemoteError::refused(format!("the path {} is not UTF-8", objects.display()))
+        })?;
+        clone
+            .odb()
+            .and_then(|odb| odb.add_disk_alternate(objects))
+            .map_err(|error| self.unreadable(&error))?;
+        Ok(clone)
     }
 
     /// Takes the tags before a commit, and the commit, which is returned.

@@ -298,13 +298,11 @@ enum Target {
 
 impl Target {
     async fn of(base: Option<Arc<LocalClone>>, dir: &Path) -> Result<Self, RemoteError> {
-        match base {
-            Some(clone) => Ok(Self::Old(clone)),
-            None => {
-                let dir = dir.to_owned();
-                blocking(move || Making::new(&dir).map(Self::New)).await
-            }
+        if let Some(clone) = base {
+            return Ok(Self::Old(clone));
         }
+        let dir = dir.to_owned();
+        blocking(move || Making::new(&dir).map(Self::New)).await
     }
 
     fn git_dir(&self) -> PathBuf {

@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 use super::error::RemoteError;
 use super::limits::MAX_OBJECTS;
 use super::talk::Shallow;
+use crate::domain::text;
 use crate::edge::git::{Kind, MAX_TREE_BYTES, check_size, peel};
 
 /// The branch at which the clone's HEAD points.
 pub(super) const BRANCH: &str = "refs/heads/marketsync";
 
-/// The length of a pack's header, and of its checksum, in bytes.
+/// The length of a pack's header, in bytes.
 const HEADER: usize = 12;
 
 /// A piece of a pack on its way to the disk.
@@ -125,17 +126,12 @@ fn drain(mut pieces: mpsc::Receiver<Piece>) -> Result<(), RemoteError> {
 /// The system's errors are of the disk; all else is about the pack.
 pub(super) fn unpackable(error: io::Error) -> RemoteError {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<git2::Error>());
-    match inner.map(git2::Error::class) {
-        Some(git2::ErrorClass::Os | git2::ErrorClass::Filesystem) => {
-            RemoteError::disk("write the clone")(error)
-        }
-        _ => {
-            let said = crate::domain::text::cut(&error.to_string(), 200);
-            RemoteError::Damaged {
-                why: format!("the pack that the server sent cannot be used ({said})"),
-            }
-        }
+    let class = inner.map(git2::Error::class);
+    if matches!(class, Some(git2::ErrorClass::Os | git2::ErrorClass::Filesystem)) {
+        return RemoteError::disk("write the clone")(error);
     }
+    let said = text::cut(&error.to_string(), 200);
+    RemoteError::Damaged { why: format!("the pack that the server sent cannot be used ({said})") }
 }
 
 /// Opens a clone of our own.
@@ -164,7 +160,11 @@ pub(super) fn update_shallow(git_dir: &Path, change: &Shallow) -> Result<(), Rem
             commits.push(*commit);
         }
     }
-    let lines: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
+    let mut lines = String::new();
+    for commit in commits {
+        lines.push_str(&commit.to_string());
+        lines.push('\n');
+    }
     replace(&git_dir.join("shallow"), lines.as_bytes())
 }
 

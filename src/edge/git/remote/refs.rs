@@ -43,25 +43,16 @@ pub(super) struct Refs {
 impl Wanted {
     /// Whether a name can be looked for at all.
     pub(super) fn check(&self) -> Result<(), RemoteError> {
-        let bad = |option: &str, text: &str| {
-            RemoteError::refused(format!(
-                "{option} {:?} is no name that git gives",
-                text::cut(text, 60)
-            ))
+        let (option, text, names) = match self {
+            Self::Head => return Ok(()),
+            Self::Branch(name) => ("--branch", name, self.names()),
+            Self::Revision(name) => ("--revision", name, self.names()),
         };
-        match self {
-            Self::Head => Ok(()),
-            Self::Branch(name) => match Reference::is_valid_name(&format!("refs/heads/{name}")) {
-                true => Ok(()),
-                false => Err(bad("--branch", name)),
-            },
-            Self::Revision(name) => {
-                match self.names().iter().all(|name| Reference::is_valid_name(name)) {
-                    true => Ok(()),
-                    false => Err(bad("--revision", name)),
-                }
-            }
+        if names.iter().all(|name| Reference::is_valid_name(name)) {
+            return Ok(());
         }
+        let shown = text::cut(text, 60);
+        Err(RemoteError::refused(format!("{option} {shown:?} is no name that git gives")))
     }
 
     /// The refs that may be it, the first that is there wins; none for an id.

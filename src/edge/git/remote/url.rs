@@ -146,15 +146,13 @@ fn decoded(text: &str) -> Result<String, UrlError> {
     let mut rest = text.as_bytes();
     while let [first, more @ ..] = rest {
         let digits = more.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| *first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &more[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = more;
-            }
+        let byte = digits.filter(|_| *first == b'%');
+        if let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &more[2..];
+        } else {
+            bytes.push(*first);
+            rest = more;
         }
     }
     match String::from_utf8(bytes) {
