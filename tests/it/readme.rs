@@ -29,16 +29,19 @@ const LISTENING: &str = "127.0.0.1:8080";
 const BUILDS: [&str; 2] = ["cargo test", "cargo install --locked --path ."];
 
 /// Every page with commands.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "docs/architecture.md",
     "docs/cli.md",
     "docs/configuration.md",
+    "docs/deploy.md",
     "docs/embedded-marketplace.md",
     "docs/item-files.md",
     "docs/monitoring.md",
     "docs/operations.md",
+    "docs/remotes.md",
     "docs/reports.md",
+    "docs/scale.md",
 ];
 
 fn root() -> std::path::PathBuf {
