@@ -168,7 +168,9 @@ fn every_command_line_of_the_pages_is_understood() {
                     line.strip_prefix("cargo run -- ").or_else(|| line.strip_prefix("marketsync "));
                 let Some(line) = line else { continue };
                 let line = line.split(['|', '>', '&', ';', '#']).next().unwrap_or_default();
-                let words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+                // `…` stands for the options that have nothing to do with the matter.
+                let words = line.split_whitespace().filter(|word| *word != "…");
+                let words = words.map(|word| word.trim_matches(['"', '\'']));
                 if let Err(why) = Cli::try_parse_from(std::iter::once("marketsync").chain(words)) {
                     assert!(!why.use_stderr(), "{path}: {line}: {why}");
                 }
