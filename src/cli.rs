@@ -29,7 +29,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Follow the source, and keep the marketplace in step with it
-    #[command(after_help = help::RUN)]
+    #[command(after_help = help::RUN, mut_arg("working_tree", |arg| arg.hide(true)))]
     Run(Box<Run>),
     /// Bring the marketplace up to date with the source once, then exit
     #[command(after_help = help::APPLY)]

@@ -81,15 +81,15 @@ const DRIFT_JITTER: f64 = 0.1;
 /// `moved` completes when the source may have moved, and says why it is
 /// thought so. If that happens during a pass, `hurry` is set, so that the pass
 /// may cut short what can wait. `next` is told how long it is until the next
-/// pass.
-pub async fn drive(
+/// pass. A turn that returns an error ends it all.
+pub async fn drive<E>(
     pace: Pace,
     hurry: &watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
     mut moved: impl AsyncFnMut() -> Trigger,
-    mut turn: impl AsyncFnMut(Trigger) -> Turn,
+    mut turn: impl AsyncFnMut(Trigger) -> Result<Turn, E>,
     mut next: impl FnMut(Duration),
-) {
+) -> Result<(), E> {
     let mut agenda = Agenda::new(pace);
     let mut trigger = Trigger::Start;
     loop {
@@ -111,8 +111,9 @@ pub async fn drive(
                 }
             }
         };
+        let left = left?;
         if *stop.borrow() {
-            return;
+            return Ok(());
         }
         agenda.note(trigger, left);
         let (at, why) = agenda.first();
@@ -123,7 +124,7 @@ pub async fn drive(
         }
         trigger = tokio::select! {
             biased;
-            _ = stop.wait_for(|stopped| *stopped) => return,
+            _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
             why = moved() => why,
             () = tokio::time::sleep_until(at) => why,
         };
@@ -328,9 +329,9 @@ mod tests {
                 if made.len() == turns.len() {
                     stop.send_replace(true);
                 }
-                turns[made.len() - 1]
+                Ok::<_, ()>(turns[made.len() - 1])
             };
-            drive(pace, &hurry, stop.subscribe(), moved, turn, |_| {}).await;
+            drive(pace, &hurry, stop.subscribe(), moved, turn, |_| {}).await.unwrap();
             made.into_inner()
         })
     }
@@ -408,9 +409,9 @@ mod tests {
                 } else {
                     stop.send_replace(true);
                 }
-                SETTLED
+                Ok::<_, ()>(SETTLED)
             };
-            drive(QUIET, &hurry, stop.subscribe(), moved, turn, |_| {}).await;
+            drive(QUIET, &hurry, stop.subscribe(), moved, turn, |_| {}).await.unwrap();
             assert_eq!(made.into_inner(), [Trigger::Start, Trigger::Commit]);
         });
     }

@@ -1,6 +1,7 @@
 //! Parse, build, dispatch; error to exit code. The only place that ends the
 //! process.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
@@ -107,7 +108,6 @@ fn asked_format(command: &Command) -> Option<Format> {
 
 /// Says on stderr what went wrong, why, and what to do; for programs also on
 /// stdout, unless a result stands there already.
-#[expect(clippy::print_stderr, reason = "the last word of the process, after the log")]
 fn complain(error: &CommandError, lines: LogFormat, format: Option<Format>) {
     let (chain, hint) = (error.chain(), error.hint());
     if format == Some(Format::Json) && !error.has_printed() {
@@ -120,8 +120,7 @@ fn complain(error: &CommandError, lines: LogFormat, format: Option<Format>) {
         tracing::error!(error = chain, hint, "Ended");
         return;
     }
-    eprintln!("error: {chain}");
-    if let Some(hint) = hint {
-        eprintln!("hint: {hint}");
-    }
+    let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+    // Nobody is left to tell if stderr is gone.
+    let _ = write!(std::io::stderr().lock(), "error: {chain}\n{hint}");
 }

@@ -478,13 +478,11 @@ fn usual_state(layers: &Layers<'_>, identity: &Identity) -> Result<PathBuf, Conf
     })
 }
 
-/// The source as one text that is the same in every run: its true path, and
-/// the part of it that is used.
+/// The source as one text that is the same in every run: its path, links and
+/// all, because a link of git-sync leads elsewhere each time; and the part of
+/// it that is used.
 fn source_name(location: &Path, path: Option<&RepoPath>) -> String {
-    // What cannot be found here will be told by who reads it.
-    let location = std::fs::canonicalize(location)
-        .or_else(|_| std::path::absolute(location))
-        .unwrap_or_else(|_| location.to_owned());
+    let location = std::path::absolute(location).unwrap_or_else(|_| location.to_owned());
     match path.filter(|path| !path.as_str().is_empty()) {
         Some(path) => format!("{} --path {path}", location.display()),
         None => location.display().to_string(),

@@ -302,6 +302,10 @@ pub struct Applied {
     pub took: Duration,
 }
 
+/// How the reason of a failure begins if no request was made: another one had
+/// shown that it would fail.
+pub const NOT_ASKED: &str = "not asked: ";
+
 /// A change that was not made. The item is at fault, or the way to it; the
 /// rest of the pass goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

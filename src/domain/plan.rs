@@ -244,7 +244,7 @@ pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) 
     plan
 }
 
-/// Versions of one item go in ascending order: what is above a version that
+/// Versions of one item go in ascending order: a new one above a version that
 /// has to wait waits for it.
 fn hold_those_behind(plan: &mut Plan) {
     let mut first: BTreeMap<ItemId, (Version, String)> = BTreeMap::new();
@@ -256,6 +256,7 @@ fn hold_those_behind(plan: &mut Plan) {
     }
     let is_behind = |change: &mut Change| {
         change.wanted.is_some()
+            && change.from.is_none()
             && change.action.is_write()
             && first.get(&change.key.item_id).is_some_and(|(lower, _)| *lower < change.key.version)
     };

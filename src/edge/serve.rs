@@ -42,6 +42,8 @@ pub struct Serving {
     pub patience: Duration,
     /// What `/hook` calls; none: there is no such address.
     pub hook: Option<Hook>,
+    /// Set when the process is asked to stop: then it is not ready any more.
+    pub stop: watch::Receiver<bool>,
     /// The state directory, for the items of `/status?items=true`.
     pub state: PathBuf,
 }

@@ -117,15 +117,19 @@ impl SourceError {
         )
     }
 
-    /// Whether the next try may find it otherwise: somebody was writing.
-    pub fn is_transient(&self) -> bool {
+    /// Whether somebody was writing while it was read.
+    pub fn is_of_the_moment(&self) -> bool {
         matches!(
             self,
             Self::Changed
-                | Self::NotFetched { .. }
-                | Self::NoLongerGit { .. }
                 | Self::Directory(DirectoryError::Changed { .. } | DirectoryError::Changing { .. })
         )
+    }
+
+    /// Whether the next try may find it otherwise.
+    pub fn is_transient(&self) -> bool {
+        self.is_of_the_moment()
+            || matches!(self, Self::NotFetched { .. } | Self::NoLongerGit { .. })
     }
 }
 

@@ -46,6 +46,9 @@ pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        // A line that cannot be written is lost; the work goes on. Told on
+        // stderr, that very fact would end the process.
+        .log_internal_errors(false)
         .with_ansi(colour);
     let started = match (format, timestamps) {
         (LogFormat::Json, _) => builder.json().flatten_event(true).try_init(),

@@ -113,7 +113,7 @@ async fn the_commands_of_the_readme_run_and_print_what_it_shows() {
         {
             if let Some(told) = next.note.and_then(|note| note.strip_prefix("log ")) {
                 let lines = log.lines().filter(|line| line.contains(told));
-                shown = redact.of(&lines.map(|line| format!("{line}\n")).collect::<String>());
+                shown = redact.of(&lines.flat_map(|line| [line, "\n"]).collect::<String>());
                 assert!(!shown.is_empty(), "the log holds `{told}`:\n{log}");
             }
             bodies[index + 1] = Some(shown);

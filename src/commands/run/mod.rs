@@ -33,7 +33,7 @@ use crate::edge::hook::Hook;
 use crate::edge::marketplace::{Call, Credential, Marketplace, Patience};
 use crate::edge::metrics::Metrics;
 use crate::edge::serve::{Serving, serve};
-use crate::edge::store::Store;
+use crate::edge::store::{Store, StoreError};
 
 use fetching::Fetcher;
 use passes::{Parts, Passes};
@@ -60,7 +60,7 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
     };
     let (common, market) = common(&config, url, &signals)?;
     let mut windows = JoinSet::new();
-    windows.spawn(show(listener, serving(&config, &common), signals.stop()));
+    windows.spawn(serve(listener, serving(&config, &common), std::future::pending()));
     if let Some(remote) = &remote {
         windows.spawn(fetch(fetcher(&config, &common, Arc::clone(remote)), signals.stop()));
     }
@@ -76,6 +76,7 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
     servers.shutdown().await;
     windows.shutdown().await;
     match (ended, signal) {
+        (Some(Ok(Err(error))), _) => Err(error.into()),
         // A thread that panicked has dropped its end.
         (Some(Err(_)), _) | (_, None) => Err(CommandError::Ended),
         (_, Some(_)) => Ok(Exit::Good),
@@ -126,6 +127,7 @@ fn serving(config: &RunConfig, common: &Common) -> Serving {
         heart: common.heart.clone(),
         patience: Patience::default().request + SILENCE,
         hook: hook.map(|secret| Hook { secret, called: Arc::clone(&common.called) }),
+        stop: common.stop.clone(),
         state: config.state.clone(),
     }
 }
@@ -155,23 +157,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
     let address = listener.local_addr().map_err(refused)?;
     info!(%address, "Listening");
     Ok(listener)
-}
-
-/// Serves until the process ends; once it is asked to stop, no longer than
-/// requests take.
-async fn show(
-    listener: TcpListener,
-    serving: Serving,
-    stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let mut asked = stop.clone();
-    let stopped = async move { drop(asked.wait_for(|stopped| *stopped).await) };
-    let ended = serve(listener, serving, stopped).await;
-    if *stop.borrow() {
-        // The passes decide when the process ends.
-        std::future::pending::<()>().await;
-    }
-    ended
 }
 
 /// Fetches until the process ends.
@@ -205,7 +190,7 @@ fn on_its_own_thread(
     mut passes: Passes,
     pace: Pace,
     common: Common,
-) -> Result<oneshot::Receiver<()>, CommandError> {
+) -> Result<oneshot::Receiver<Result<(), StoreError>>, CommandError> {
     let (done, ended) = oneshot::channel();
     let Common { heart, standing, called, moved: fetched, stop, .. } = common;
     let runtime = Handle::current();
@@ -227,9 +212,11 @@ fn on_its_own_thread(
             heart.rest();
             Passes::next(&standing, pause);
         };
-        runtime.block_on(daemon::drive(pace, &hurry, stop, moved, turn, next));
+        let ended = runtime.block_on(daemon::drive(pace, &hurry, stop, moved, turn, next));
+        // The state is closed in order before anybody is told.
+        drop(passes);
         // Nobody waits for it after a second signal.
-        let _ = done.send(());
+        let _ = done.send(ended);
     };
     std::thread::Builder::new().name("passes".to_owned()).spawn(work).map_err(|source| {
         CommandError::System { what: "start the threads of the program", source }

@@ -35,7 +35,7 @@ use crate::edge::heartbeat::Heartbeat;
 use crate::edge::marketplace::Marketplace;
 use crate::edge::metrics::Metrics;
 use crate::edge::source::{Head, Source, SourceError};
-use crate::edge::store::Store;
+use crate::edge::store::{Store, StoreError};
 use crate::edge::telemetry;
 use crate::edge::watch::Wakes;
 
@@ -167,7 +167,10 @@ impl Passes {
     }
 
     /// Makes a pass, if there is need for one.
-    pub(super) async fn turn(&mut self, trigger: Trigger) -> Turn {
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`]: then the process must end.
+    pub(super) async fn turn(&mut self, trigger: Trigger) -> Result<Turn, StoreError> {
         self.heart.beat();
         self.mind_the_clock();
         self.place.follow(&self.metrics, self.config.poll_every);
@@ -176,10 +179,12 @@ impl Passes {
         let why = fetching.and_then(|fetching| fetching.error);
         let result = match self.place.open(why, &self.heart) {
             // The first fetch is under way, and says when it is done.
-            Err(SourceError::NotFetched { why: None }) => return Turn { rest: None, more: true },
+            Err(SourceError::NotFetched { why: None }) => {
+                return Ok(Turn { rest: None, more: true });
+            }
             Ok(opened) if self.is_unmoved(trigger, &opened.source) => {
                 self.unmoved(trigger, began);
-                return Turn { rest: None, more: false };
+                return Ok(Turn { rest: None, more: false });
             }
             Ok(opened) => self.pass(trigger, &opened.source, began.0).await,
             Err(error) => (Report::default(), Err(error.into())),
@@ -190,9 +195,11 @@ impl Passes {
         self.note(trigger, began, &report, &result);
         let rest = match result {
             Ok(rest) => rest,
+            // Another process may hold what was ours: nothing more is sent.
+            Err(CycleError::Store(error @ StoreError::Gone { .. })) => return Err(error),
             Err(_) => Rest::Retry { after: self.market.retry_after() },
         };
-        Turn { rest: Some(rest), more }
+        Ok(Turn { rest: Some(rest), more })
     }
 
     async fn pass(
@@ -375,8 +382,12 @@ impl Passes {
         let came = came(report, result);
         let error = result.as_ref().err().map(|error| failure::chain(error));
         let known = self.standing.last_pass.as_ref().and_then(|pass| pass.error.clone());
+        // Somebody is writing: that is over at the next try, or it is told then.
+        let passing = matches!(result, Err(CycleError::Source(error)) if error.is_of_the_moment());
         match (&error, &known) {
-            (Some(error), known) if known.as_ref() != Some(error) => {
+            (Some(error), known)
+                if known.as_ref() != Some(error) && !(passing && known.is_none()) =>
+            {
                 warn!(trigger = trigger.name(), reason = error, "Pass failed");
             }
             (Some(error), _) => debug!(trigger = trigger.name(), reason = error, "Pass failed"),

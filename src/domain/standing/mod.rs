@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Event, Failure, Held, Hold};
+use crate::domain::event::{Event, Failure, Held, Hold, NOT_ASKED, Outcome};
 use crate::domain::item::{CommitId, ItemKey};
 use crate::domain::report::Report;
 use crate::domain::retries::Retries;
@@ -234,13 +234,20 @@ impl Standing {
     /// lasts is told once.
     pub fn is_news(&self, event: &Event) -> bool {
         match event {
-            Event::Settled { .. } | Event::Notice(_) => true,
+            Event::Settled { outcome, .. } => !self.is_known_failure(outcome),
+            Event::Notice(_) => true,
             Event::Loaded { commit, items, .. } => {
                 self.commit.as_ref() != Some(commit) || self.items != *items
             }
             Event::Found(problem) => !self.known_problems.contains(problem),
             Event::Held(held) => !self.is_told(held),
         }
+    }
+
+    /// Whether an item failed in a passing way, and as it did before.
+    fn is_known_failure(&self, outcome: &Outcome) -> bool {
+        let Err(Failure::Transient { why, .. }) = &outcome.result else { return false };
+        self.stuck.get(&outcome.change.key).is_some_and(|stuck| stuck.why == *why)
     }
 
     fn is_told(&self, held: &Held) -> bool {
@@ -302,6 +309,10 @@ impl Standing {
                 Err(Failure::Rejected { why, .. }) => (true, why),
             };
             let recorded = outcome.change.from.is_some();
+            if why.starts_with(NOT_ASKED) && stuck.contains_key(key) {
+                // What was really asked says more.
+                continue;
+            }
             let failed = Stuck { rejected, recorded, why: why.clone(), tries: 1, due: None };
             stuck.insert(key.clone(), failed);
         }

@@ -12,9 +12,8 @@ use crate::domain::item::ItemKey;
 
 use super::auth::Tokens;
 use super::connection::{Connection, SetupError};
-use super::error::{CallError, Reach};
+use super::error::{CallError, Reach, left_alone};
 use super::http::{Call, Http, InFlight, MAX_DOCUMENT, Outgoing, Payload, Reply};
-use super::observe::LEFT_ALONE;
 use super::upload::Upload;
 
 /// The marketplace of one company. It makes no request until it is asked
@@ -80,7 +79,7 @@ impl Marketplace {
     async fn ask_generation(&self) -> Result<Generation, CallError> {
         if let Some(rest) = self.http.pause() {
             return Err(CallError::Unavailable {
-                why: LEFT_ALONE.to_owned(),
+                why: left_alone(),
                 retry_after: Some(rest),
                 reach: Reach::NeverSent,
             });

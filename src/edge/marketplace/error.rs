@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::event::NOT_ASKED;
+
 /// How far a request got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -48,6 +50,11 @@ pub enum CallError {
         /// How far the request got.
         reach: Reach,
     },
+}
+
+/// Why nothing is asked of a server that asked for it (`Retry-After`).
+pub(super) fn left_alone() -> String {
+    format!("{NOT_ASKED}the marketplace asked to be left alone for a while")
 }
 
 impl CallError {

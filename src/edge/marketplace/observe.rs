@@ -12,6 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{Bodies, Snapshot};
+use crate::domain::event::NOT_ASKED;
 use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
 use crate::domain::item::{Item, ItemKey, NA, Version};
 use crate::domain::plan::{Live, Look};
@@ -20,16 +21,10 @@ use crate::domain::tree::Tree;
 use super::answer::object_id;
 use super::client::Marketplace;
 use super::compare::differing;
-use super::error::{CallError, ObserveError};
+use super::error::{CallError, ObserveError, left_alone};
 use super::secrets::Secrets;
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
-
-/// Why a look failed that never began, or was not finished.
-const STOPPED: &str = "not asked: the run was stopped";
-
-/// Why nothing is asked of a server that asked for it (`Retry-After`).
-pub(super) const LEFT_ALONE: &str = "not asked: the marketplace asked to be left alone for a while";
 
 /// What a round of looks needs.
 pub struct Observing<'a, 'b, T> {
@@ -197,7 +192,9 @@ impl Marketplace {
         if round.favour.is_none() {
             // A key without a look would count as one that is as it should be.
             for key in round.keys {
-                live.entry(key.clone()).or_insert_with(|| Look::Failed { why: STOPPED.to_owned() });
+                live.entry(key.clone()).or_insert_with(|| Look::Failed {
+                    why: format!("{NOT_ASKED}the run was stopped"),
+                });
             }
         }
         Ok(live)
@@ -206,11 +203,11 @@ impl Marketplace {
     /// Why no request may start, if none may.
     pub(super) fn closed(&self, streak: &Streak) -> Option<String> {
         if self.http.pause().is_some() {
-            return Some(LEFT_ALONE.to_owned());
+            return Some(left_alone());
         }
         streak
             .broken()
-            .map(|why| format!("not asked: too many requests in a row failed; the last: {why}"))
+            .map(|why| format!("{NOT_ASKED}too many requests in a row failed; the last: {why}"))
     }
 
     async fn look(&self, step: Step, generation: Generation) -> Seen {

@@ -25,6 +25,12 @@ pub enum StoreError {
         /// The other process, in its own words.
         holder: String,
     },
+    /// The files were removed or replaced while they were in use.
+    #[error("the state directory {} was removed or replaced while it was in use; what is done from now on could not be recorded, and another process could take it: start again", .dir.display())]
+    Gone {
+        /// The state directory.
+        dir: PathBuf,
+    },
     /// The state is that of another endpoint or company.
     #[error(
         "the state in {} belongs to the {what} `{recorded}`, and this run is for the {what} `{asked}`; give each its own --state, or move the directory away if the old one is no longer wanted: the next run then adopts what it finds",

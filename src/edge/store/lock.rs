@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -25,6 +25,15 @@ impl Drop for Lock {
         // process that has not begun its program yet. If this fails, closing
         // is what is left.
         _ = self.0.unlock();
+    }
+}
+
+impl Lock {
+    /// Whether the lock that others would take in `dir` is still this one.
+    pub(super) fn is_in(&self, dir: &Path) -> bool {
+        let held = self.0.metadata().map(|held| (held.dev(), held.ino()));
+        let there = dir.join("lock").metadata().map(|there| (there.dev(), there.ino()));
+        matches!((held, there), (Ok(held), Ok(there)) if held == there)
     }
 }
 

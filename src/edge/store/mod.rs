@@ -52,7 +52,7 @@ pub struct Store {
     identity: Identity,
     moved_from: Option<String>,
     /// Held for as long as this lives; a reader has none.
-    _lock: Option<lock::Lock>,
+    lock: Option<lock::Lock>,
 }
 
 impl Store {
@@ -81,7 +81,7 @@ impl Store {
         let moved_from =
             found.map(|found| found.source).filter(|source| *source != identity.source);
         let mut store =
-            Self { connection, path, identity: identity.clone(), moved_from, _lock: Some(lock) };
+            Self { connection, path, identity: identity.clone(), moved_from, lock: Some(lock) };
         if is_other {
             store.write(|transaction| {
                 let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
@@ -108,7 +108,7 @@ impl Store {
         let Some((connection, identity)) = file::open_to_read(&path)? else {
             return Ok(None);
         };
-        Ok(Some(Self { connection, path, identity, moved_from: None, _lock: None }))
+        Ok(Some(Self { connection, path, identity, moved_from: None, lock: None }))
     }
 
     /// What this state is for.
@@ -149,12 +149,25 @@ impl Store {
     /// Notes that a pass is about to write to the marketplace. On a full or
     /// read-only disk this fails, and nothing is sent that could not be
     /// recorded.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] if the files are not those that were opened.
     pub fn note_pass(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.check_place()?;
         self.write(|transaction| {
             let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('last_pass', ?1)";
             transaction.execute(sql, [now.to_string()])?;
             Ok(())
         })
+    }
+
+    fn check_place(&self) -> Result<(), StoreError> {
+        let Some((dir, lock)) = self.path.parent().zip(self.lock.as_ref()) else { return Ok(()) };
+        if lock.is_in(dir) && self.path.exists() {
+            Ok(())
+        } else {
+            Err(StoreError::Gone { dir: dir.to_owned() })
+        }
     }
 
     /// One transaction: all of `work`, or nothing.

@@ -82,6 +82,7 @@ impl Front {
             heart: heart.clone(),
             patience: wish.patience,
             hook: wish.hook.then_some(hook),
+            stop: watch::channel(false).1,
             state: home.path().join("state"),
         };
         let stop = Arc::new(Notify::new());

@@ -34,6 +34,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// The longest excerpt of somebody's words, in characters.
 const MAX_WORDS: usize = 200;
 
+/// How long a connection is kept for the next request of the same fetch.
+const IDLE_CONNECTION: Duration = Duration::from_secs(2);
+
 const REFS: &str = "/info/refs";
 
 /// The client and what it was made for. It is kept between fetches, with its
@@ -73,6 +76,8 @@ fn build(url: &Url, keys: &Keys, guard: &Guard) -> Result<Client, RemoteError> {
     let mut builder = Client::builder()
         .connect_timeout(guard.limits.connect)
         .redirect(reqwest::redirect::Policy::none())
+        // Between two fetches a server may close, and not say so.
+        .pool_idle_timeout(IDLE_CONNECTION)
         // Several servers choose their answer by the first word.
         .user_agent(concat!("git/marketsync-", env!("CARGO_PKG_VERSION")));
     if is_loopback(url) {
