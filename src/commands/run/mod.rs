@@ -23,16 +23,18 @@ use crate::commands::failure::CommandError;
 use crate::commands::market::{client, gone, start_embedded};
 use crate::commands::remote;
 use crate::commands::signals::Signals;
-use crate::commands::standards::standards;
-use crate::config::{Connect, Endpoint, RunConfig};
+use crate::commands::standards::{open_source, standards};
+use crate::config::{Connect, Endpoint, RunConfig, SourceConfig};
 use crate::daemon::{self, Pace};
 use crate::domain::standing::{About, Standing, Trigger};
+use crate::edge::git::GitError;
 use crate::edge::git::remote::Remote;
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::hook::Hook;
 use crate::edge::marketplace::{Call, Credential, Marketplace, Patience};
 use crate::edge::metrics::Metrics;
 use crate::edge::serve::{Serving, serve};
+use crate::edge::source::SourceError;
 use crate::edge::store::{Store, StoreError};
 
 use fetching::Fetcher;
@@ -49,6 +51,7 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
     let Connect { endpoint, company, origin, .. } = &config.connect;
     info!(source = config.identity.source, %endpoint, company, from = origin, "Running");
     check_secrets(&config).await?;
+    check_source(&config.source)?;
     let store = Store::open(&config.state, &config.identity, Timestamp::now())?;
     let standards = standards(&config.source, Some(company))?;
     let remote = remote::open(&config.source, &config.state)?.map(Arc::new);
@@ -64,6 +67,7 @@ pub async fn run(config: RunConfig) -> Result<Exit, CommandError> {
     if let Some(remote) = &remote {
         windows.spawn(fetch(fetcher(&config, &common, Arc::clone(remote)), signals.stop()));
     }
+    windows.spawn(say_that_it_stops(signals.stop()));
     let pace = pace(&config);
     let parts = Parts { config, store, standards, market, remote, common: common.clone() };
     let passes = Passes::new(parts)?;
@@ -149,6 +153,28 @@ async fn check_secrets(config: &RunConfig) -> Result<(), CommandError> {
         secret.read().await.map_err(CommandError::Secret)?;
     }
     Ok(())
+}
+
+/// Tells at the start what waiting does not mend. A folder that is missing is
+/// waited for: whoever makes it may start later.
+fn check_source(config: &SourceConfig) -> Result<(), CommandError> {
+    use {GitError as G, SourceError as S};
+    match open_source(config) {
+        Err(CommandError::Source(
+            error @ (S::Path { .. }
+            | S::NoRevisions { .. }
+            | S::Git(G::NotADirectory { .. } | G::NotUtf8 { .. } | G::Foreign { .. })),
+        )) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The log's last word from a process that is asked to end.
+async fn say_that_it_stops(mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    if stop.wait_for(|stopped| *stopped).await.is_ok() {
+        info!("Stopping: the call under way is waited for; a second signal ends at once");
+    }
+    std::future::pending().await
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
