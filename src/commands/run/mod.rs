@@ -3,6 +3,8 @@
 mod fetching;
 mod place;
 mod search;
+mod clock;
+mod after;
 mod passes;
 
 use std::net::SocketAddr;

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::Common;
+use super::after::{came, note_delay, summarise};
+use super::clock::{CLOCK_SET, Clock};
 use super::place::Place;
 use super::search::{Cut, PART, Search};
 use crate::cli::Drift;
@@ -19,13 +21,13 @@ use crate::commands::standards::fingerprint;
 use crate::config::RunConfig;
 use crate::cycle::{self, Again, CycleError, Order, World};
 use crate::daemon::Turn;
-use crate::domain::event::{Event, Outcome, Reason, Rest};
+use crate::domain::event::{Event, Rest};
 use crate::domain::images::ImageLocations;
 use crate::domain::item::{CommitId, Digest, ItemKey, RepoPath};
 use crate::domain::ledger::Ledger;
 use crate::domain::looks::Looks;
 use crate::domain::plan::Scope;
-use crate::domain::report::{Report, Verdict};
+use crate::domain::report::Report;
 use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::standards::Standards;
@@ -78,29 +80,6 @@ struct Last {
     path: RepoPath,
     setting: Digest,
 }
-
-/// Both clocks at one moment: the one that counts and the one that people set.
-struct Clock {
-    steady: Instant,
-    wall: Timestamp,
-}
-
-impl Clock {
-    fn now() -> Self {
-        Self { steady: Instant::now(), wall: Timestamp::now() }
-    }
-
-    /// How far the clock was set since this moment.
-    fn set_by(&self, now: &Self) -> SignedDuration {
-        let passed = now.steady.duration_since(self.steady);
-        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
-        now.wall.duration_since(self.wall).saturating_sub(passed)
-    }
-}
-
-/// A clock that was set by more than this is told, and what waits for it waits
-/// no longer.
-const CLOCK_SET: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a daemon is made of.
 pub(super) struct Parts {
@@ -437,60 +416,10 @@ fn is_of_git(commit: &CommitId) -> bool {
     !commit.0.starts_with("dir-")
 }
 
-/// Counts how long a commit took from its author to the marketplace.
-fn note_delay(source: &Source, report: &Report, metrics: &Metrics) {
-    let made = |outcome: &Outcome| {
-        outcome.result.is_ok() && matches!(outcome.change.reason, Reason::New | Reason::Edited)
-    };
-    let Some(commit) = report.commit.as_ref().filter(|_| report.outcomes.values().any(made)) else {
-        return;
-    };
-    // A directory has no commits, and a clock may be wrong: then there is
-    // nothing to count.
-    if let Ok(Some(info)) = source.commit_info(commit)
-        && let Ok(delay) = Duration::try_from(Timestamp::now().duration_since(info.time))
-    {
-        metrics.applied(delay);
-    }
-}
-
 /// Whether a notice was not said before.
 fn is_new(notices: &mut BTreeSet<String>, text: &str) -> bool {
     if notices.len() >= NOTICES_KEPT {
         notices.clear();
     }
     notices.insert(text.to_owned())
-}
-
-fn came(report: &Report, result: &Result<Rest, CycleError>) -> Came {
-    match (result, report.verdict()) {
-        (Err(_), _) => Came::Error,
-        (Ok(_), Verdict::Trouble) => Came::Partial,
-        (Ok(_), Verdict::Guarded) => Came::Held,
-        (Ok(_), Verdict::Good) if report.outcomes.is_empty() => Came::Noop,
-        (Ok(_), Verdict::Good) => Came::Success,
-    }
-}
-
-/// One line for a pass that did something, and for the first.
-fn summarise(pass: &Pass, report: &Report) {
-    let failed = report.failures().count();
-    let applied = report.outcomes.len() - failed;
-    if report.unseen > 0 {
-        warn!(items = report.unseen, "Could not be looked at");
-    }
-    if pass.error.is_some() || applied + failed == 0 && pass.trigger != Trigger::Start {
-        return;
-    }
-    info!(
-        trigger = pass.trigger.name(),
-        result = pass.came.name(),
-        commit = report.commit.as_ref().map(CommitId::short),
-        applied,
-        failed,
-        held = report.held.len(),
-        unchanged = report.unchanged,
-        took_ms = u64::try_from(pass.took.as_millis()).unwrap_or(u64::MAX),
-        "Reconciled"
-    );
 }
