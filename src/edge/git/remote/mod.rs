@@ -14,6 +14,7 @@ mod access;
 mod refs;
 mod http;
 mod known_hosts;
+mod leash;
 mod ssh;
 mod wire;
 mod talk;
