@@ -120,6 +120,29 @@ async fn an_endless_answer_has_an_end() {
 }
 
 #[tokio::test]
+async fn a_pack_of_nothing_has_an_end() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, remote, first) = behind(Limits::default()).await;
+    server.set(|settings| settings.old = true);
+    let tip = repo.git(&["rev-parse", "HEAD"]);
+    let begin = format!("0034shallow {tip}00000008NAK\n").into_bytes();
+    for begun in ["", "0009\x01PACK"] {
+        for nothing in ["0005\x01", "0006\x02."] {
+            let begin = [&begin, begun.as_bytes()].concat();
+            let nothing = nothing.repeat(1000).into_bytes();
+            server.set(|settings| settings.posts = Fault::EndlessAfter(begin, nothing));
+            let error = refused(&remote).await;
+            assert!(error.to_string().contains("with nothing in them"), "{error}");
+            assert!(error.is_transient());
+        }
+    }
+    assert_eq!(head(&remote), first);
+    recovers(&repo, &server, &remote).await;
+}
+
+#[tokio::test]
 async fn a_pack_beyond_its_bound_is_refused() {
     if backend().is_none() {
         return;

@@ -37,12 +37,13 @@ pub(super) fn store(
     cancel: &AtomicBool,
 ) -> Result<(), RemoteError> {
     let mut head = Vec::with_capacity(HEADER);
-    let mut first = Vec::new();
+    let mut rest = Bytes::new();
     while head.len() < HEADER {
         match pieces.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => {
-                head.extend_from_slice(&bytes[..bytes.len().min(HEADER - head.len())]);
-                first.push(bytes);
+            Some(Piece::Bytes(mut bytes)) => {
+                let lacking = bytes.len().min(HEADER - head.len());
+                head.extend_from_slice(&bytes.split_to(lacking));
+                rest = bytes;
             }
             Some(Piece::End) => return Err(RemoteError::unavailable("the server sent no pack")),
             None => return Err(RemoteError::Stopped),
@@ -55,9 +56,7 @@ pub(super) fn store(
     let odb = repo.odb().map_err(RemoteError::disk("open the clone"))?;
     let folder = git_dir.join("objects/pack");
     let mut indexer = indexer(&odb, &folder, cancel)?;
-    for bytes in first {
-        indexer.write_all(&bytes).map_err(unpackable)?;
-    }
+    indexer.write_all(&head).and_then(|()| indexer.write_all(&rest)).map_err(unpackable)?;
     loop {
         match pieces.blocking_recv() {
             Some(Piece::Bytes(bytes)) => indexer.write_all(&bytes).map_err(unpackable)?,
