@@ -390,20 +390,21 @@ fn find_commit<'repo>(
     })
 }
 
-/// Refuses an object of more than `limit` bytes before it is read. One that is
-/// not there is left to whoever reads it.
+/// The size of an object in bytes. More than `limit` is refused before it is
+/// read. One that is not there is left to whoever reads it, and has none.
 fn check_size(
     repo: &Repository,
     oid: Oid,
     limit: u64,
     what: impl fmt::Display,
-) -> Result<(), GitError> {
+) -> Result<u64, GitError> {
     let odb = repo.odb().map_err(GitError::read("the object database"))?;
     match odb.read_header(oid) {
         Ok((size, _)) if size as u64 > limit => {
             Err(GitError::Oversized { what: what.to_string(), size: size as u64, limit })
         }
-        _ => Ok(()),
+        Ok((size, _)) => Ok(size as u64),
+        Err(_) => Ok(0),
     }
 }
 

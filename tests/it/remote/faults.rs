@@ -221,6 +221,30 @@ async fn a_pack_that_is_cut_or_false_changes_nothing() {
 }
 
 #[tokio::test]
+async fn only_commits_that_came_are_said_to_have_no_parents() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, remote, _) = behind(Limits::default()).await;
+    server.set(|settings| settings.old = true);
+    let shallow = remote.current().unwrap().path().join("shallow");
+    let before = std::fs::read_to_string(&shallow).unwrap_or_default();
+    let absent = format!("0034shallow {}", "1".repeat(40)).into_bytes();
+    // A fetch that fails tells nothing.
+    let nothing = b"00000008NAK\n0025\x01PACK\0\0\0\x02\0\0\0\0xxxxxxxxxxxxxxxxxxxx0000";
+    let body = [&absent, nothing.as_slice()].concat();
+    server.set(|settings| settings.posts = Fault::Instead(body));
+    refused(&remote).await;
+    assert_eq!(std::fs::read_to_string(&shallow).unwrap_or_default(), before);
+    server.set(|settings| settings.posts = Fault::Before(absent));
+    let second = moves(&remote).await;
+    assert_eq!(second, repo.git(&["rev-parse", "HEAD"]));
+    let after = std::fs::read_to_string(&shallow).unwrap();
+    assert!(after.contains(&second), "{after}");
+    assert!(!after.contains("1111111111"), "{after}");
+}
+
+#[tokio::test]
 async fn a_stop_ends_a_fetch_that_waits() {
     if backend().is_none() {
         return;

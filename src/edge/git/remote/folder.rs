@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use git2::{Oid, Repository, RepositoryInitOptions};
+use git2::{Repository, RepositoryInitOptions};
 
 use super::error::RemoteError;
 use super::pack::{self, BRANCH};
@@ -41,8 +41,10 @@ impl LocalClone {
         self.folder.join(".git")
     }
 
-    /// The commit at its HEAD, if it is there whole.
-    pub(super) fn head(&self) -> Result<Oid, RemoteError> {
+    /// Whether it has a commit at its HEAD. That the commit is there whole was
+    /// seen when it was fetched; whoever reads it and finds it otherwise says
+    /// so.
+    fn check(&self) -> Result<(), RemoteError> {
         let repo = pack::open(&self.path())?;
         let head = repo.refname_to_id(BRANCH).map_err(|error| RemoteError::Damaged {
             why: format!(
@@ -51,7 +53,7 @@ impl LocalClone {
                 error.message()
             ),
         })?;
-        pack::whole(&repo, head)
+        pack::begun(&repo, head).map(drop)
     }
 
     /// How many packs it has.
@@ -138,7 +140,7 @@ pub(super) fn find(dir: &Path, url: &RemoteUrl) -> Result<Option<LocalClone>, Re
         let mark = mark(&clone.path()).filter(|_| name.starts_with(CLONE));
         if let Some(time) = mark.and_then(|(time, text)| (text == url.to_string()).then_some(time))
             && tidy(&clone.path()).is_ok()
-            && clone.head().is_ok()
+            && clone.check().is_ok()
         {
             found.push((time, clone));
         }

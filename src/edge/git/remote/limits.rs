@@ -16,6 +16,15 @@ pub(super) const MAX_PACKS: usize = 50;
 /// index is built in memory, some 200 bytes each.
 pub(super) const MAX_OBJECTS: u32 = 2_000_000;
 
+/// The most entries in all folders of a commit, each distinct folder counted
+/// once. Few folders of the same files could be as long as one likes: four
+/// times the files is what no catalogue has.
+pub(super) const MAX_ENTRIES: usize = 4_000_000;
+
+/// The largest sum of a commit's distinct folders, in bytes: each is inflated
+/// and parsed. A million entries are some 64 MiB.
+pub(super) const MAX_TREES_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// Bounds of one fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
