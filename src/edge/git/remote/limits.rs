@@ -12,9 +12,10 @@ use super::error::RemoteError;
 /// and every object that is looked for is looked for in all of them.
 pub(super) const MAX_PACKS: usize = 50;
 
-/// The most objects of a pack. A million entries is what a walk looks at; the
-/// index is built in memory, some 200 bytes each.
-pub(super) const MAX_OBJECTS: u32 = 2_000_000;
+/// The most objects of a pack, and the most files and folders of a commit. A
+/// pass looks at a million. The index is built in memory, some 200 bytes each,
+/// so 200 MB: what fits into the memory that the manifests of `deploy` give.
+pub(super) const MAX_OBJECTS: u32 = 1_000_000;
 
 /// The most entries in all folders of a commit, each distinct folder counted
 /// once. Few folders of the same files could be as long as one likes: four
