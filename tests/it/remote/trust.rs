@@ -5,7 +5,7 @@ use marketsync::edge::secret::Secret;
 use tempfile::TempDir;
 
 use super::{SERVED, moves, options, refused};
-use crate::support::git_server::{Authority, GitServer, backend};
+use crate::support::git_server::{Authority, Fault, GitServer, backend};
 use crate::support::repo::Repo;
 
 #[tokio::test]
@@ -69,6 +69,40 @@ async fn two_remotes_do_not_share_a_password() {
     // git:aaaa and git:cccc
     let expected = [None, Some("Basic Z2l0OmFhYWE="), Some("Basic Z2l0OmNjY2M=")];
     assert_eq!(seen, expected.map(|text| text.map(str::to_owned)));
+}
+
+#[tokio::test]
+async fn what_a_server_repeats_of_a_password_is_not_shown() {
+    if backend().is_none() {
+        return;
+    }
+    let repo = Repo::new();
+    repo.write("a.json", "1").commit("first");
+    let server = GitServer::http(&repo.beside("")).await;
+    let mut options = options(&server.url(SERVED), &repo.beside("state"));
+    options.access.password = Some(Secret::Text("s3cret-t0ken".into()));
+    let remote = Remote::open(options).unwrap();
+    // git:s3cret-t0ken
+    let echoed = "s3cret-t0ken Z2l0OnMzY3JldC10MGtlbg==";
+    let packet = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let elsewhere = server.url("s3cret-t0ken/Z2l0OnMzY3JldC10MGtlbg==");
+    for fault in [
+        Fault::Instead(packet(&format!("ERR sorry {echoed}")).into_bytes()),
+        Fault::Status(200, vec![("content-type", format!("text/plain; {echoed}"))]),
+        Fault::Status(200, vec![("content-type", echoed.to_owned())]),
+        Fault::Status(301, vec![("location", elsewhere)]),
+    ] {
+        server.set(|settings| settings.refs = fault);
+        let error = format!("{:?}", refused(&remote).await);
+        assert!(error.contains("***"), "{error}");
+        assert!(!error.contains("s3cret") && !error.contains("Z2l0"), "{error}");
+    }
+    server.set(|settings| settings.refs = Fault::None);
+    let begin = format!("0034shallow {}00000008NAK\n", repo.git(&["rev-parse", "HEAD"]));
+    let body = format!("{begin}{}", packet(&format!("\x03sorry {echoed}")));
+    server.set(|settings| (settings.old, settings.posts) = (true, Fault::Instead(body.into())));
+    let error = refused(&remote).await.to_string();
+    assert!(error.contains("sorry *** ***"), "{error}");
 }
 
 #[test]

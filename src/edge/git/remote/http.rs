@@ -21,8 +21,8 @@ use url::Url;
 use super::access::{Access, Keys};
 use super::error::RemoteError;
 use super::limits::Guard;
-use crate::domain::text;
 use crate::edge::address::is_loopback;
+use crate::edge::secrets::Secrets;
 
 /// How often the list of refs may be elsewhere. GitLab does it once, to add
 /// `.git` to the path.
@@ -167,6 +167,19 @@ impl HttpLink {
     }
 }
 
+/// What the server gets to see of the keys.
+pub(super) fn secrets(url: &Url, keys: &Keys) -> Result<Secrets, RemoteError> {
+    let mut secrets = Secrets::default();
+    if let Some(password) = &keys.password {
+        secrets.note(password.expose_secret());
+    }
+    let header = authorization(url, keys)?;
+    if let Some(value) = header.as_ref().and_then(|value| value.to_str().ok()) {
+        secrets.note_header(value);
+    }
+    Ok(secrets)
+}
+
 /// Sent with the first request: a server that wants none does not look, and
 /// the question whether it does would double every poll.
 fn authorization(url: &Url, keys: &Keys) -> Result<Option<HeaderValue>, RemoteError> {
@@ -217,7 +230,7 @@ fn moved(asked: &Url, response: &Response, guard: &Guard) -> Result<Url, RemoteE
     );
     Err(RemoteError::refused(format!(
         "{host} redirects to {}, which is not followed, so that no credential leaves its server; if that is the repository, name it",
-        text::cut(&shown, MAX_WORDS)
+        guard.words(&shown, MAX_WORDS)
     )))
 }
 
@@ -239,7 +252,7 @@ fn check_answer(
             {
                 return Ok(());
             }
-            let found = text::cut(found.unwrap_or("nothing"), 60);
+            let found = guard.words(found.unwrap_or("nothing"), 60);
             format!(
                 "{host} does not speak git's smart protocol there (it answers with {found}); is it the address that git clone takes?"
             )
@@ -286,7 +299,7 @@ fn network(error: &reqwest::Error, guard: &Guard) -> RemoteError {
         next = cause.source();
     }
     let said = causes.last().map_or_else(String::new, ToString::to_string);
-    let said = text::cut(&said, MAX_WORDS);
+    let said = guard.words(&said, MAX_WORDS);
     let kind =
         causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     if causes.iter().any(|cause| cause.to_string().contains("certificate")) {

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::RemoteError;
+use crate::domain::text;
+use crate::edge::secrets::Secrets;
 
 /// More packs than this, and the clone is made anew: each fetch leaves one,
 /// and every object that is looked for is looked for in all of them.
@@ -64,11 +66,20 @@ pub(super) struct Guard {
     pub(super) limits: Limits,
     /// Who is waited for.
     pub(super) host: String,
+    /// What the server gets to see, and may repeat.
+    pub(super) secrets: Secrets,
 }
 
 impl Guard {
     pub(super) fn new(stop: watch::Receiver<bool>, limits: Limits, host: String) -> Self {
-        Self { stop, until: Instant::now() + limits.whole, limits, host }
+        let until = Instant::now() + limits.whole;
+        Self { stop, until, limits, host, secrets: Secrets::default() }
+    }
+
+    /// Somebody else's words for an error, at most so many characters of them,
+    /// and without what is secret.
+    pub(super) fn words(&self, said: &str, longest: usize) -> String {
+        text::cut(&self.secrets.mask(said.trim()), longest)
     }
 
     /// The result, unless `longest` or the time for the whole fetch passes

@@ -135,8 +135,11 @@ impl Remote {
     /// [`Limits::whole`].
     pub async fn fetch(&self, stop: watch::Receiver<bool>) -> Result<Fetched, RemoteError> {
         let mut client = self.client.lock().await;
-        let guard = Guard::new(stop, self.options.limits, self.options.url.host());
+        let mut guard = Guard::new(stop, self.options.limits, self.options.url.host());
         let keys = self.options.access.read().await?;
+        if let Place::Http(url) = &self.options.url.place {
+            guard.secrets = http::secrets(url, &keys)?;
+        }
         let before = self.before().await?;
         let fetched = self.fetch_once(&mut client, &keys, &guard, before).await;
         let fetched = match fetched {

@@ -152,8 +152,7 @@ impl SshLink {
         if self.said.is_empty() {
             return Ok(None);
         }
-        let said = String::from_utf8_lossy(&self.said);
-        let said = text::cut(said.trim(), 200);
+        let said = guard.words(&String::from_utf8_lossy(&self.said), 200);
         Err(RemoteError::refused(format!(
             "{} says: {said}; check the path and the rights of the key",
             guard.host

@@ -134,7 +134,7 @@ impl Talk {
             for word in words {
                 if let Some(target) = word.strip_prefix("symref-target:").filter(|_| name == "HEAD")
                 {
-                    refs.head = Some(target.to_owned());
+                    refs.head = Some(self.wire.guard.secrets.mask(target));
                 }
                 if let Some(id) = word.strip_prefix("peeled:") {
                     peeled = Some(self.id(id)?);
@@ -278,7 +278,7 @@ async fn advertised(
         said.split_whitespace().take(MAX_CAPABILITIES).map(str::to_owned).collect();
     for word in &capabilities {
         if let Some(target) = word.strip_prefix("symref=HEAD:") {
-            refs.head = Some(target.to_owned());
+            refs.head = Some(wire.guard.secrets.mask(target));
         }
         if word.strip_prefix("object-format=").is_some_and(|format| format != "sha1") {
             return Err(other_names(wire));
