@@ -4,7 +4,7 @@ use marketsync::edge::git::remote::{Access, Remote};
 use marketsync::edge::secret::Secret;
 use tempfile::TempDir;
 
-use super::{SERVED, moves, options, refused};
+use super::{SERVED, followed, moves, options, refused};
 use crate::support::git_server::{Authority, Fault, GitServer, backend};
 use crate::support::repo::Repo;
 
@@ -72,6 +72,21 @@ async fn two_remotes_do_not_share_a_password() {
 }
 
 #[tokio::test]
+async fn a_server_does_not_choose_the_credentials() {
+    if backend().is_none() {
+        return;
+    }
+    let (_repo, server, remote) = followed().await;
+    let to = server.url(SERVED).replace("://", "://bob:builder@");
+    let to = format!("{to}/info/refs?service=git-upload-pack");
+    server.set(|settings| settings.refs = Fault::MovedOnce(to));
+    moves(&remote).await;
+    let seen = server.seen();
+    assert!(seen.len() > 2, "{seen:?}");
+    assert!(seen.iter().all(|(_, _, credential)| credential.is_none()), "{seen:?}");
+}
+
+#[tokio::test]
 async fn what_a_server_repeats_of_a_password_is_not_shown() {
     if backend().is_none() {
         return;
@@ -116,4 +131,14 @@ fn a_password_does_not_travel_readably() {
     assert!(open("http://git.example.com/x").unwrap_err().contains("https://"));
     assert_eq!(open("http://localhost:1/x"), Ok(()));
     assert_eq!(open("https://git.example.com/x"), Ok(()));
+    assert_eq!(open("https://bob@git.example.com/x"), Ok(()));
+}
+
+#[test]
+fn a_token_in_the_address_is_not_taken_for_a_name() {
+    let dir = TempDir::new().unwrap();
+    let options = options("https://s3cret@git.example.com/x", dir.path());
+    let said = Remote::open(options).err().unwrap().to_string();
+    assert!(said.contains("--git-password-file"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
 }

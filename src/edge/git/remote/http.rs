@@ -104,6 +104,11 @@ pub(super) fn check(url: &Url, access: &Access) -> Result<(), RemoteError> {
             "--git-username holds a colon; has it the password in it?",
         ));
     }
+    if !url.username().is_empty() && access.password.is_none() {
+        return Err(RemoteError::refused(
+            "the address names a user, but there is no password for it; if the name is a token, put that into a file and name it with --git-password-file; if nobody need log in, leave out what is before the @",
+        ));
+    }
     if url.scheme() == "http" && access.password.is_some() && !is_loopback(url) {
         return Err(RemoteError::refused(
             "the password would be readable on the network; write https:// in place of http://",
@@ -220,7 +225,10 @@ fn moved(asked: &Url, response: &Response, guard: &Guard) -> Result<Url, RemoteE
     if let Some(path) = path.filter(|_| is_same) {
         target.set_path(&path);
         target.set_query(None);
-        return Ok(target);
+        // The client would send these, and to this server go only our own.
+        if target.set_username("").and_then(|()| target.set_password(None)).is_ok() {
+            return Ok(target);
+        }
     }
     let shown = format!(
         "{}://{}{}",
