@@ -41,6 +41,12 @@ const PACK_MAPPED_BYTES: usize = 64 * 1024 * 1024;
 /// descriptors that a process usually gets.
 const PACK_FILES: usize = 128;
 
+/// The largest object that is made from a difference to another, in bytes: a
+/// few bytes of a pack can ask for gigabytes, and libgit2 makes them in memory.
+/// What a pass reads is at most half of it; the rest of a repository may be
+/// larger, because each object of a pack is made once, to check its name.
+const PACK_OBJECT_BYTES: usize = 128 * 1024 * 1024;
+
 /// The largest commit or annotated tag that is read, in bytes. The message is
 /// all that makes one grow, and 64 KiB of that are kept.
 const MAX_COMMIT_BYTES: u64 = 1024 * 1024;
@@ -369,7 +375,14 @@ fn prepare() -> Result<(), GitError> {
             git2::opts::set_cache_max_size(OBJECT_CACHE_BYTES)?;
             git2::opts::set_mwindow_size(PACK_WINDOW_BYTES)?;
             git2::opts::set_mwindow_mapped_limit(PACK_MAPPED_BYTES)?;
-            git2::opts::set_mwindow_file_limit(PACK_FILES)
+            git2::opts::set_mwindow_file_limit(PACK_FILES)?;
+        }
+        let option = libgit2_sys::GIT_OPT_SET_PACK_MAX_OBJECT_SIZE.cast_signed();
+        // SAFETY: as above; the option takes one `size_t`. libgit2 was started
+        // by the calls before.
+        match unsafe { libgit2_sys::git_libgit2_opts(option, PACK_OBJECT_BYTES) } {
+            0 => Ok(()),
+            _ => Err(git2::Error::from_str("it does not bound the size of objects")),
         }
     };
     DONE.get_or_init(|| set().map_err(|error| error.message().to_owned()))
@@ -390,20 +403,21 @@ fn find_commit<'repo>(
     })
 }
 
-/// Refuses an object of more than `limit` bytes before it is read. One that is
-/// not there is left to whoever reads it.
+/// The size of an object in bytes. More than `limit` is refused before it is
+/// read. One that is not there is left to whoever reads it, and has none.
 fn check_size(
     repo: &Repository,
     oid: Oid,
     limit: u64,
     what: impl fmt::Display,
-) -> Result<(), GitError> {
+) -> Result<u64, GitError> {
     let odb = repo.odb().map_err(GitError::read("the object database"))?;
     match odb.read_header(oid) {
         Ok((size, _)) if size as u64 > limit => {
             Err(GitError::Oversized { what: what.to_string(), size: size as u64, limit })
         }
-        _ => Ok(()),
+        Ok((size, _)) => Ok(size as u64),
+        Err(_) => Ok(0),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod heartbeat;
 pub mod directory;
 pub mod address;
 pub mod secret;
+pub mod secrets;
 pub mod git;
 pub mod source;
 pub mod watch;

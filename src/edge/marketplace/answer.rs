@@ -6,8 +6,8 @@ use crate::domain::canon::Generation;
 use crate::domain::event::Verb;
 use crate::domain::item::{ItemKey, NA, Version};
 
-use super::secrets::Secrets;
 use super::words::{MAX_WORDS, clean};
+use crate::edge::secrets::Secrets;
 
 /// How many reasons of one item are told; a validator may find thousands.
 const MAX_REASONS: usize = 10;

@@ -12,10 +12,10 @@ use url::Url;
 
 use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach};
-use super::secrets::Secrets;
 use super::upload::Upload;
 use super::words;
 use crate::edge::address::is_loopback;
+use crate::edge::secrets::Secrets;
 
 /// The longest document that is read. The whole public catalogue is 2.14 MB.
 pub(super) const MAX_DOCUMENT: usize = 16 * 1024 * 1024;

@@ -7,7 +7,6 @@
 //! Bodies are read on the task that called, requests fly beside it, so memory
 //! grows with the requests in flight and never with the catalogue.
 
-pub mod secrets;
 mod words;
 mod error;
 mod connection;

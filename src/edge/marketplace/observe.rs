@@ -22,9 +22,9 @@ use super::answer::object_id;
 use super::client::Marketplace;
 use super::compare::differing;
 use super::error::{CallError, ObserveError, left_alone};
-use super::secrets::Secrets;
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
+use crate::edge::secrets::Secrets;
 
 /// What a round of looks needs.
 pub struct Observing<'a, 'b, T> {

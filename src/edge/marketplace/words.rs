@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::secrets::Secrets;
+use crate::edge::secrets::Secrets;
 
 /// The longest text of a server that is repeated, in characters: a validator
 /// that lists every field needs some, a page of HTML must not fill a log.

@@ -2,7 +2,7 @@ use marketsync::domain::canon::Generation;
 use marketsync::domain::event::Verb;
 use marketsync::domain::item::ItemKey;
 use marketsync::edge::marketplace::answer::{Verdict, read};
-use marketsync::edge::marketplace::secrets::Secrets;
+use marketsync::edge::secrets::Secrets;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! The clone on the disk: damaged, half made, too many packs, no room.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -96,6 +97,47 @@ async fn a_damaged_clone_is_made_anew() {
         assert_eq!(head(&remote), second, "{what}");
         assert_eq!(folders(&options.dir).len(), 1, "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_start_does_not_read_all_of_the_clone() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, remote) = followed().await;
+    moves(&remote).await;
+    // A folder whose file is not there: who reads it says so.
+    let clone = remote.current().unwrap().path();
+    let entry = format!("100644 blob {}\ta.json\n", "1".repeat(40));
+    let mktree = ["--git-dir", clone.to_str().unwrap(), "mktree", "--missing"];
+    let tree = repo.git_with(&mktree, entry.as_bytes());
+    let commit = git(&remote, &["-c", "user.name=a", "-c", "user.email=b", "commit-tree", &tree]);
+    git(&remote, &["update-ref", "refs/heads/marketsync", &commit]);
+    let remote = Remote::open(options(&server.url(SERVED), &repo.beside("state"))).unwrap();
+    assert_eq!(head(&remote), commit);
+    // Without its root folder it is no clone.
+    fs::remove_file(clone.join("objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+    let remote = Remote::open(options(&server.url(SERVED), &repo.beside("state"))).unwrap();
+    assert!(remote.current().is_none());
+}
+
+#[tokio::test]
+async fn a_clone_is_for_its_owner_alone() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, _) = followed().await;
+    let dir = repo.beside("state");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    // As an earlier version made it.
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    let remote = Remote::open(options(&server.url(SERVED), &dir)).unwrap();
+    assert_eq!(mode(&dir), 0o700);
+    moves(&remote).await;
+    assert_eq!(mode(remote.current().unwrap().path().parent().unwrap()), 0o700);
+    let new = dir.join("below/clones");
+    Remote::open(options(&server.url(SERVED), &new)).unwrap();
+    assert_eq!(mode(&new), 0o700);
 }
 
 #[tokio::test]

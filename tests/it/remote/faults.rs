@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use marketsync::edge::git::remote::{Limits, Remote, RemoteError};
 use tokio::sync::watch;
 
@@ -120,6 +121,29 @@ async fn an_endless_answer_has_an_end() {
 }
 
 #[tokio::test]
+async fn a_pack_of_nothing_has_an_end() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, remote, first) = behind(Limits::default()).await;
+    server.set(|settings| settings.old = true);
+    let tip = repo.git(&["rev-parse", "HEAD"]);
+    let begin = format!("0034shallow {tip}00000008NAK\n").into_bytes();
+    for begun in ["", "0009\x01PACK"] {
+        for nothing in ["0005\x01", "0006\x02."] {
+            let begin = [&begin, begun.as_bytes()].concat();
+            let nothing = nothing.repeat(1000).into_bytes();
+            server.set(|settings| settings.posts = Fault::EndlessAfter(begin, nothing));
+            let error = refused(&remote).await;
+            assert!(error.to_string().contains("with nothing in them"), "{error}");
+            assert!(error.is_transient());
+        }
+    }
+    assert_eq!(head(&remote), first);
+    recovers(&repo, &server, &remote).await;
+}
+
+#[tokio::test]
 async fn a_pack_beyond_its_bound_is_refused() {
     if backend().is_none() {
         return;
@@ -195,6 +219,74 @@ async fn a_pack_that_is_cut_or_false_changes_nothing() {
     }
     recovers(&repo, &server, &remote).await;
     assert!(git(&remote, &["log", "--format=%s"]).starts_with("second"));
+}
+
+#[tokio::test]
+async fn only_commits_that_came_are_said_to_have_no_parents() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, remote, _) = behind(Limits::default()).await;
+    server.set(|settings| settings.old = true);
+    let shallow = remote.current().unwrap().path().join("shallow");
+    let before = std::fs::read_to_string(&shallow).unwrap_or_default();
+    let absent = format!("0034shallow {}", "1".repeat(40)).into_bytes();
+    // A fetch that fails tells nothing.
+    let nothing = b"00000008NAK\n0025\x01PACK\0\0\0\x02\0\0\0\0xxxxxxxxxxxxxxxxxxxx0000";
+    let body = [&absent, nothing.as_slice()].concat();
+    server.set(|settings| settings.posts = Fault::Instead(body));
+    refused(&remote).await;
+    assert_eq!(std::fs::read_to_string(&shallow).unwrap_or_default(), before);
+    server.set(|settings| settings.posts = Fault::Before(absent));
+    let second = moves(&remote).await;
+    assert_eq!(second, repo.git(&["rev-parse", "HEAD"]));
+    let after = std::fs::read_to_string(&shallow).unwrap();
+    assert!(after.contains(&second), "{after}");
+    assert!(!after.contains("1111111111"), "{after}");
+}
+
+/// An entry of a pack, compressed in name only (RFC 1950 and 1951): `begin` is
+/// its type and size, and where a difference starts.
+fn entry(begin: &[u8], data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).unwrap();
+    let (mut a, mut b) = (1_u32, 0_u32);
+    for byte in data {
+        a = (a + u32::from(*byte)) % 65_521;
+        b = (b + a) % 65_521;
+    }
+    let parts = [
+        begin,
+        &[0x78, 0x01, 0x01],
+        &length.to_le_bytes(),
+        &(!length).to_le_bytes(),
+        data,
+        &(b << 16 | a).to_be_bytes(),
+    ];
+    parts.concat()
+}
+
+#[tokio::test]
+async fn a_small_difference_does_not_become_a_large_object() {
+    if backend().is_none() {
+        return;
+    }
+    let (repo, server, remote, first) = behind(Limits::default()).await;
+    server.set(|settings| settings.old = true);
+    let base = entry(&[0x3a], b"0123456789");
+    // From 10 bytes to 1 GiB, as it says.
+    let data = [10, 0x80, 0x80, 0x80, 0x80, 0x04, 1, b'x'];
+    let difference = entry(&[0x68, u8::try_from(base.len()).unwrap()], &data);
+    let mut pack = [b"PACK\0\0\0\x02\0\0\0\x02".as_slice(), &base, &difference].concat();
+    let sum = digest(&SHA1_FOR_LEGACY_USE_ONLY, &pack);
+    pack.extend_from_slice(sum.as_ref());
+    let tip = repo.git(&["rev-parse", "HEAD"]);
+    let begin = format!("0034shallow {tip}00000008NAK\n{:04x}\x01", pack.len() + 5);
+    let body = [begin.as_bytes(), &pack, b"0000"].concat();
+    server.set(|settings| settings.posts = Fault::Instead(body));
+    let error = refused(&remote).await;
+    assert!(error.to_string().contains("overly large object"), "{error}");
+    assert_eq!(head(&remote), first);
+    recovers(&repo, &server, &remote).await;
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! SSH, with a real server.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use marketsync::edge::git::remote::{Access, Fetched, Limits, Remote, RemoteError};
+use marketsync::edge::git::remote::{Access, Fetched, Limits, Remote, RemoteError, RemoteOptions};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::{fetch, git, head, moves, options, refused};
 use crate::support::repo::Repo;
@@ -148,23 +151,51 @@ async fn a_path_is_one_word_and_its_error_is_said() {
     assert!(error.to_string().contains("does not appear to be a git repository"), "{error}");
 }
 
+/// Options for a listener of our own that plays a server, with short limits.
+/// It needs no sshd, but the keys.
+fn to_listener(port: u16, dir: &Path) -> Option<RemoteOptions> {
+    if !is_there() {
+        return None;
+    }
+    make_key(&dir.join("key"), "ed25519");
+    let public = fs::read_to_string(dir.join("key.pub")).unwrap();
+    fs::write(dir.join("known"), format!("[127.0.0.1]:{port} {public}")).unwrap();
+    let mut options = options(&format!("ssh://git@127.0.0.1:{port}/x"), &dir.join("state"));
+    options.access.ssh_key_file = Some(dir.join("key"));
+    options.access.known_hosts_file = Some(dir.join("known"));
+    options.limits = Limits { idle: Duration::from_millis(300), ..Limits::default() };
+    Some(options)
+}
+
 #[tokio::test]
 async fn a_server_that_says_nothing_is_left() {
-    // It needs no sshd: the listener takes connections and is silent.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    // The listener takes connections and is silent.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dir = TempDir::new().unwrap();
-    if !is_there() {
+    let Some(options) = to_listener(listener.local_addr().unwrap().port(), dir.path()) else {
         return;
-    }
-    make_key(&dir.path().join("key"), "ed25519");
-    let public = fs::read_to_string(dir.path().join("key.pub")).unwrap();
-    fs::write(dir.path().join("known"), format!("[127.0.0.1]:{port} {public}")).unwrap();
-    let mut options = options(&format!("ssh://git@127.0.0.1:{port}/x"), &dir.path().join("state"));
-    options.access.ssh_key_file = Some(dir.path().join("key"));
-    options.access.known_hosts_file = Some(dir.path().join("known"));
-    options.limits = Limits { idle: Duration::from_millis(300), ..Limits::default() };
+    };
     let error = refused(&Remote::open(options).unwrap()).await;
     assert!(error.to_string().contains("was silent"), "{error}");
     assert!(matches!(error, RemoteError::Unavailable { .. }));
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_fetch_also_in_the_key_exchange() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dir = TempDir::new().unwrap();
+    let Some(options) = to_listener(listener.local_addr().unwrap().port(), dir.path()) else {
+        return;
+    };
+    let remote = Remote::open(options).unwrap();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"SSH-2.0-x\r\n").await.unwrap();
+        stream
+    };
+    let (error, mut stream) = tokio::join!(refused(&remote), server);
+    assert!(error.to_string().contains("was silent"), "{error}");
+    let mut said = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut said)).await;
+    end.expect("the connection is left open").unwrap();
 }

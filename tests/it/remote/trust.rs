@@ -4,8 +4,8 @@ use marketsync::edge::git::remote::{Access, Remote};
 use marketsync::edge::secret::Secret;
 use tempfile::TempDir;
 
-use super::{SERVED, moves, options, refused};
-use crate::support::git_server::{Authority, GitServer, backend};
+use super::{SERVED, followed, moves, options, refused};
+use crate::support::git_server::{Authority, Fault, GitServer, backend};
 use crate::support::repo::Repo;
 
 #[tokio::test]
@@ -71,6 +71,55 @@ async fn two_remotes_do_not_share_a_password() {
     assert_eq!(seen, expected.map(|text| text.map(str::to_owned)));
 }
 
+#[tokio::test]
+async fn a_server_does_not_choose_the_credentials() {
+    if backend().is_none() {
+        return;
+    }
+    let (_repo, server, remote) = followed().await;
+    let to = server.url(SERVED).replace("://", "://bob:builder@");
+    let to = format!("{to}/info/refs?service=git-upload-pack");
+    server.set(|settings| settings.refs = Fault::MovedOnce(to));
+    moves(&remote).await;
+    let seen = server.seen();
+    assert!(seen.len() > 2, "{seen:?}");
+    assert!(seen.iter().all(|(_, _, credential)| credential.is_none()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_a_server_repeats_of_a_password_is_not_shown() {
+    if backend().is_none() {
+        return;
+    }
+    let repo = Repo::new();
+    repo.write("a.json", "1").commit("first");
+    let server = GitServer::http(&repo.beside("")).await;
+    let mut options = options(&server.url(SERVED), &repo.beside("state"));
+    options.access.password = Some(Secret::Text("s3cret-t0ken".into()));
+    let remote = Remote::open(options).unwrap();
+    // git:s3cret-t0ken
+    let echoed = "s3cret-t0ken Z2l0OnMzY3JldC10MGtlbg==";
+    let packet = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let elsewhere = server.url("s3cret-t0ken/Z2l0OnMzY3JldC10MGtlbg==");
+    for fault in [
+        Fault::Instead(packet(&format!("ERR sorry {echoed}")).into_bytes()),
+        Fault::Status(200, vec![("content-type", format!("text/plain; {echoed}"))]),
+        Fault::Status(200, vec![("content-type", echoed.to_owned())]),
+        Fault::Status(301, vec![("location", elsewhere)]),
+    ] {
+        server.set(|settings| settings.refs = fault);
+        let error = format!("{:?}", refused(&remote).await);
+        assert!(error.contains("***"), "{error}");
+        assert!(!error.contains("s3cret") && !error.contains("Z2l0"), "{error}");
+    }
+    server.set(|settings| settings.refs = Fault::None);
+    let begin = format!("0034shallow {}00000008NAK\n", repo.git(&["rev-parse", "HEAD"]));
+    let body = format!("{begin}{}", packet(&format!("\x03sorry {echoed}")));
+    server.set(|settings| (settings.old, settings.posts) = (true, Fault::Instead(body.into())));
+    let error = refused(&remote).await.to_string();
+    assert!(error.contains("sorry *** ***"), "{error}");
+}
+
 #[test]
 fn a_password_does_not_travel_readably() {
     let dir = TempDir::new().unwrap();
@@ -82,4 +131,14 @@ fn a_password_does_not_travel_readably() {
     assert!(open("http://git.example.com/x").unwrap_err().contains("https://"));
     assert_eq!(open("http://localhost:1/x"), Ok(()));
     assert_eq!(open("https://git.example.com/x"), Ok(()));
+    assert_eq!(open("https://bob@git.example.com/x"), Ok(()));
+}
+
+#[test]
+fn a_token_in_the_address_is_not_taken_for_a_name() {
+    let dir = TempDir::new().unwrap();
+    let options = options("https://s3cret@git.example.com/x", dir.path());
+    let said = Remote::open(options).err().unwrap().to_string();
+    assert!(said.contains("--git-password-file"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
 }

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use axum::serve::Listener;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -47,6 +47,10 @@ pub(crate) enum Fault {
     Instead(Vec<u8>),
     /// These bytes again and again.
     Endless(Vec<u8>),
+    /// The first bytes, then the second again and again.
+    EndlessAfter(Vec<u8>, Vec<u8>),
+    /// These bytes before the body.
+    Before(Vec<u8>),
 }
 
 /// How the server is set.
@@ -352,6 +356,12 @@ fn spoiled(body: Vec<u8>, fault: &Fault) -> Body {
             let bytes = Bytes::from(bytes.clone());
             Body::from_stream(stream::repeat_with(move || Ok::<_, io::Error>(bytes.clone())))
         }
+        Fault::EndlessAfter(first, then) => {
+            let (first, then) = (Bytes::from(first.clone()), Bytes::from(then.clone()));
+            let first = stream::once(async { Ok::<_, io::Error>(first) });
+            Body::from_stream(first.chain(stream::repeat_with(move || Ok(then.clone()))))
+        }
+        Fault::Before(bytes) => Body::from([bytes.as_slice(), &body].concat()),
         _ => Body::from(body),
     }
 }

@@ -5,12 +5,14 @@
 //! repository lies in a folder called `.git`, because only that is never taken
 //! for the content of a checkout around the state directory.
 
-use std::fs;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use git2::{Oid, Repository, RepositoryInitOptions};
+use git2::{Repository, RepositoryInitOptions};
 
 use super::error::RemoteError;
 use super::pack::{self, BRANCH};
@@ -19,6 +21,9 @@ use super::url::RemoteUrl;
 /// How the folders are called, before a random part.
 const MAKING: &str = "making-";
 const CLONE: &str = "clone-";
+
+/// The mode of the folder for clones, and of each.
+const OWNER_ONLY: u32 = 0o700;
 
 /// The file in a clone that names its remote.
 const MARK: &str = "remote";
@@ -41,8 +46,10 @@ impl LocalClone {
         self.folder.join(".git")
     }
 
-    /// The commit at its HEAD, if it is there whole.
-    pub(super) fn head(&self) -> Result<Oid, RemoteError> {
+    /// Whether it has a commit at its HEAD. That the commit is there whole was
+    /// seen when it was fetched; whoever reads it and finds it otherwise says
+    /// so.
+    fn check(&self) -> Result<(), RemoteError> {
         let repo = pack::open(&self.path())?;
         let head = repo.refname_to_id(BRANCH).map_err(|error| RemoteError::Damaged {
             why: format!(
@@ -51,7 +58,7 @@ impl LocalClone {
                 error.message()
             ),
         })?;
-        pack::whole(&repo, head)
+        pack::begun(&repo, head).map(drop)
     }
 
     /// How many packs it has.
@@ -85,7 +92,7 @@ impl Making {
     pub(super) fn new(dir: &Path) -> Result<Self, RemoteError> {
         let folder = dir.join(format!("{MAKING}{:016x}", fastrand::u64(..)));
         let what = format!("make the clone at {}", folder.display());
-        fs::create_dir_all(&folder).map_err(RemoteError::disk(what.as_str()))?;
+        make_private(&folder).map_err(RemoteError::disk(what.as_str()))?;
         let making = Self { folder, kept: false };
         let mut options = RepositoryInitOptions::new();
         options.bare(true).no_reinit(true).external_template(false);
@@ -126,7 +133,7 @@ impl Drop for Making {
 /// two. All other folders of ours are removed.
 pub(super) fn find(dir: &Path, url: &RemoteUrl) -> Result<Option<LocalClone>, RemoteError> {
     let cannot = |what: &str| RemoteError::disk(format!("{what} {}", dir.display()));
-    fs::create_dir_all(dir).map_err(cannot("make the folder"))?;
+    make_private(dir).map_err(cannot("make the folder"))?;
     let mut found: Vec<(SystemTime, LocalClone)> = Vec::new();
     for entry in fs::read_dir(dir).map_err(cannot("read the folder"))? {
         let entry = entry.map_err(cannot("read the folder"))?;
@@ -138,7 +145,7 @@ pub(super) fn find(dir: &Path, url: &RemoteUrl) -> Result<Option<LocalClone>, Re
         let mark = mark(&clone.path()).filter(|_| name.starts_with(CLONE));
         if let Some(time) = mark.and_then(|(time, text)| (text == url.to_string()).then_some(time))
             && tidy(&clone.path()).is_ok()
-            && clone.head().is_ok()
+            && clone.check().is_ok()
         {
             found.push((time, clone));
         }
@@ -149,6 +156,19 @@ pub(super) fn find(dir: &Path, url: &RemoteUrl) -> Result<Option<LocalClone>, Re
         clone.replaced.store(false, Ordering::Relaxed);
     }
     Ok(newest)
+}
+
+/// Makes a folder for its owner alone: the repository may be one that not
+/// everybody on this machine may read.
+fn make_private(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(dir)?;
+    let mode = fs::metadata(dir)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        // Somebody else's folder keeps its mode: on a volume that is shared by
+        // a group, the user of the process changes.
+        let _ = fs::set_permissions(dir, Permissions::from_mode(mode & !0o077));
+    }
+    Ok(())
 }
 
 /// Whether a folder is one that this module made.
@@ -171,7 +191,7 @@ fn mark(git_dir: &Path) -> Option<(SystemTime, String)> {
 
 /// Removes what a crash in the middle of a fetch left: half a pack, locks that
 /// nobody holds.
-fn tidy(git_dir: &Path) -> std::io::Result<()> {
+fn tidy(git_dir: &Path) -> io::Result<()> {
     for folder in ["", "refs/heads", "objects/pack"] {
         for entry in fs::read_dir(git_dir.join(folder))? {
             let entry = entry?;

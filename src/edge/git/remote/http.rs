@@ -21,8 +21,8 @@ use url::Url;
 use super::access::{Access, Keys};
 use super::error::RemoteError;
 use super::limits::Guard;
-use crate::domain::text;
 use crate::edge::address::is_loopback;
+use crate::edge::secrets::Secrets;
 
 /// How often the list of refs may be elsewhere. GitLab does it once, to add
 /// `.git` to the path.
@@ -104,6 +104,11 @@ pub(super) fn check(url: &Url, access: &Access) -> Result<(), RemoteError> {
             "--git-username holds a colon; has it the password in it?",
         ));
     }
+    if !url.username().is_empty() && access.password.is_none() {
+        return Err(RemoteError::refused(
+            "the address names a user, but there is no password for it; if the name is a token, put that into a file and name it with --git-password-file; if nobody need log in, leave out what is before the @",
+        ));
+    }
     if url.scheme() == "http" && access.password.is_some() && !is_loopback(url) {
         return Err(RemoteError::refused(
             "the password would be readable on the network; write https:// in place of http://",
@@ -167,6 +172,19 @@ impl HttpLink {
     }
 }
 
+/// What the server gets to see of the keys.
+pub(super) fn secrets(url: &Url, keys: &Keys) -> Result<Secrets, RemoteError> {
+    let mut secrets = Secrets::default();
+    if let Some(password) = &keys.password {
+        secrets.note(password.expose_secret());
+    }
+    let header = authorization(url, keys)?;
+    if let Some(value) = header.as_ref().and_then(|value| value.to_str().ok()) {
+        secrets.note_header(value);
+    }
+    Ok(secrets)
+}
+
 /// Sent with the first request: a server that wants none does not look, and
 /// the question whether it does would double every poll.
 fn authorization(url: &Url, keys: &Keys) -> Result<Option<HeaderValue>, RemoteError> {
@@ -207,7 +225,10 @@ fn moved(asked: &Url, response: &Response, guard: &Guard) -> Result<Url, RemoteE
     if let Some(path) = path.filter(|_| is_same) {
         target.set_path(&path);
         target.set_query(None);
-        return Ok(target);
+        // The client would send these, and to this server go only our own.
+        if target.set_username("").and_then(|()| target.set_password(None)).is_ok() {
+            return Ok(target);
+        }
     }
     let shown = format!(
         "{}://{}{}",
@@ -217,7 +238,7 @@ fn moved(asked: &Url, response: &Response, guard: &Guard) -> Result<Url, RemoteE
     );
     Err(RemoteError::refused(format!(
         "{host} redirects to {}, which is not followed, so that no credential leaves its server; if that is the repository, name it",
-        text::cut(&shown, MAX_WORDS)
+        guard.words(&shown, MAX_WORDS)
     )))
 }
 
@@ -239,7 +260,7 @@ fn check_answer(
             {
                 return Ok(());
             }
-            let found = text::cut(found.unwrap_or("nothing"), 60);
+            let found = guard.words(found.unwrap_or("nothing"), 60);
             format!(
                 "{host} does not speak git's smart protocol there (it answers with {found}); is it the address that git clone takes?"
             )
@@ -286,7 +307,7 @@ fn network(error: &reqwest::Error, guard: &Guard) -> RemoteError {
         next = cause.source();
     }
     let said = causes.last().map_or_else(String::new, ToString::to_string);
-    let said = text::cut(&said, MAX_WORDS);
+    let said = guard.words(&said, MAX_WORDS);
     let kind =
         causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     if causes.iter().any(|cause| cause.to_string().contains("certificate")) {

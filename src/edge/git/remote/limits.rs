@@ -7,14 +7,26 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::RemoteError;
+use crate::domain::text;
+use crate::edge::secrets::Secrets;
 
 /// More packs than this, and the clone is made anew: each fetch leaves one,
 /// and every object that is looked for is looked for in all of them.
 pub(super) const MAX_PACKS: usize = 50;
 
-/// The most objects of a pack. A million entries is what a walk looks at; the
-/// index is built in memory, some 200 bytes each.
-pub(super) const MAX_OBJECTS: u32 = 2_000_000;
+/// The most objects of a pack, and the most files and folders of a commit. A
+/// pass looks at a million. The index is built in memory, some 200 bytes each,
+/// so 200 MB: what fits into the memory that the manifests of `deploy` give.
+pub(super) const MAX_OBJECTS: u32 = 1_000_000;
+
+/// The most entries in all folders of a commit, each distinct folder counted
+/// once. Few folders of the same files could be as long as one likes: four
+/// times the files is what no catalogue has.
+pub(super) const MAX_ENTRIES: usize = 4_000_000;
+
+/// The largest sum of a commit's distinct folders, in bytes: each is inflated
+/// and parsed. A million entries are some 64 MiB.
+pub(super) const MAX_TREES_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Bounds of one fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +66,20 @@ pub(super) struct Guard {
     pub(super) limits: Limits,
     /// Who is waited for.
     pub(super) host: String,
+    /// What the server gets to see, and may repeat.
+    pub(super) secrets: Secrets,
 }
 
 impl Guard {
     pub(super) fn new(stop: watch::Receiver<bool>, limits: Limits, host: String) -> Self {
-        Self { stop, until: Instant::now() + limits.whole, limits, host }
+        let until = Instant::now() + limits.whole;
+        Self { stop, until, limits, host, secrets: Secrets::default() }
+    }
+
+    /// Somebody else's words for an error, at most so many characters of them,
+    /// and without what is secret.
+    pub(super) fn words(&self, said: &str, longest: usize) -> String {
+        text::cut(&self.secrets.mask(said.trim()), longest)
     }
 
     /// The result, unless `longest` or the time for the whole fetch passes

@@ -75,7 +75,7 @@ impl Origin {
         let mut put = |oid: Oid| builder.insert_object(oid, None).map_err(lacking);
         let commit = self.tags(tip.object, &mut put)?;
         let found = self.repo.find_commit(commit).map_err(lacking)?;
-        pack::walk(&self.repo, found.tree_id(), |oid, kind| {
+        pack::walk(&self.repo, found.tree_id(), cancel, |oid, kind| {
             // A folder that is there is there whole: packs come whole.
             if has(oid) {
                 return Ok(false);

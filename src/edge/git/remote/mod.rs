@@ -14,6 +14,7 @@ mod access;
 mod refs;
 mod http;
 mod known_hosts;
+mod leash;
 mod ssh;
 mod wire;
 mod talk;
@@ -134,8 +135,11 @@ impl Remote {
     /// [`Limits::whole`].
     pub async fn fetch(&self, stop: watch::Receiver<bool>) -> Result<Fetched, RemoteError> {
         let mut client = self.client.lock().await;
-        let guard = Guard::new(stop, self.options.limits, self.options.url.host());
+        let mut guard = Guard::new(stop, self.options.limits, self.options.url.host());
         let keys = self.options.access.read().await?;
+        if let Place::Http(url) = &self.options.url.place {
+            guard.secrets = http::secrets(url, &keys)?;
+        }
         let before = self.before().await?;
         let fetched = self.fetch_once(&mut client, &keys, &guard, before).await;
         let fetched = match fetched {
@@ -191,7 +195,7 @@ impl Remote {
         }
         let base = self.current().filter(|_| before.usable);
         if let Some(base) = &base
-            && let Some(commit) = self.is_here(base, tip).await?
+            && let Some(commit) = is_here(base, tip, guard).await?
         {
             talk.close().await;
             return Ok(moved(before.head, commit));
@@ -220,21 +224,6 @@ impl Remote {
         }
     }
 
-    /// Moves HEAD to a commit that the clone has already: an older one that
-    /// was wanted before.
-    async fn is_here(&self, base: &LocalClone, tip: Tip) -> Result<Option<Oid>, RemoteError> {
-        let git_dir = base.path();
-        blocking(move || {
-            let repo = pack::open(&git_dir)?;
-            let Ok(commit) = pack::whole(&repo, tip.object) else {
-                return Ok(None);
-            };
-            pack::set_head(&repo, commit)?;
-            Ok(Some(commit))
-        })
-        .await
-    }
-
     async fn copy(
         &self,
         path: &Path,
@@ -257,12 +246,12 @@ impl Remote {
         let heed = Arc::clone(&cancel);
         let work = blocking(move || {
             let repo = pack::open(&git_dir)?;
-            if let Ok(commit) = pack::whole(&repo, origin.object) {
+            if let Ok(commit) = pack::whole(&repo, origin.object, &heed) {
                 pack::set_head(&repo, commit)?;
                 return Ok(commit);
             }
             let shallow = local::Origin::open(&path)?.copy(origin, &git_dir, most, &heed)?;
-            settle(&git_dir, &shallow, origin.object)
+            settle(&git_dir, &shallow, origin.object, &heed)
         });
         let commit = cancellable(work, guard, &cancel).await?;
         self.take(place).await?;
@@ -313,6 +302,23 @@ impl Target {
     }
 }
 
+/// Moves HEAD to a commit that the clone has already: an older one that was
+/// wanted before.
+async fn is_here(base: &LocalClone, tip: Tip, guard: &Guard) -> Result<Option<Oid>, RemoteError> {
+    let git_dir = base.path();
+    let cancel = Arc::new(AtomicBool::new(false));
+    let heed = Arc::clone(&cancel);
+    let work = blocking(move || {
+        let repo = pack::open(&git_dir)?;
+        let Ok(commit) = pack::whole(&repo, tip.object, &heed) else {
+            return Ok(None);
+        };
+        pack::set_head(&repo, commit)?;
+        Ok(Some(commit))
+    });
+    cancellable(work, guard, &cancel).await
+}
+
 /// Asks for a commit, and stores what comes.
 async fn receive(
     mut talk: Talk,
@@ -341,7 +347,7 @@ async fn receive(
     let folder = git_dir.clone();
     let work = blocking(move || {
         pack::store(&folder, pieces, &heed)?;
-        settle(&folder, &shallow, tip.object)
+        settle(&folder, &shallow, tip.object, &heed)
     });
     let pump = async {
         let sent = pump(&mut talk, to_disk).await;
@@ -368,10 +374,15 @@ async fn pump(talk: &mut Talk, send: mpsc::Sender<Piece>) -> Result<(), RemoteEr
 }
 
 /// Lets HEAD lead to a commit that is there whole.
-fn settle(git_dir: &Path, shallow: &Shallow, object: Oid) -> Result<Oid, RemoteError> {
-    pack::update_shallow(git_dir, shallow)?;
+fn settle(
+    git_dir: &Path,
+    shallow: &Shallow,
+    object: Oid,
+    cancel: &AtomicBool,
+) -> Result<Oid, RemoteError> {
     let repo = pack::open(git_dir)?;
-    let commit = pack::whole(&repo, object)?;
+    let commit = pack::whole(&repo, object, cancel)?;
+    pack::update_shallow(&repo, shallow)?;
     pack::set_head(&repo, commit)?;
     Ok(commit)
 }

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use git2::{Indexer, Odb, OdbLookupFlags, Oid, Repository};
+use git2::{Indexer, ObjectType, Odb, OdbLookupFlags, Oid, Repository};
 use tokio::sync::mpsc;
 
 use super::error::RemoteError;
-use super::limits::MAX_OBJECTS;
+use super::limits::{MAX_ENTRIES, MAX_OBJECTS, MAX_TREES_BYTES};
 use super::talk::Shallow;
 use crate::domain::text;
 use crate::edge::git::{Kind, MAX_TREE_BYTES, check_size, peel};
@@ -37,12 +37,13 @@ pub(super) fn store(
     cancel: &AtomicBool,
 ) -> Result<(), RemoteError> {
     let mut head = Vec::with_capacity(HEADER);
-    let mut first = Vec::new();
+    let mut rest = Bytes::new();
     while head.len() < HEADER {
         match pieces.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => {
-                head.extend_from_slice(&bytes[..bytes.len().min(HEADER - head.len())]);
-                first.push(bytes);
+            Some(Piece::Bytes(mut bytes)) => {
+                let lacking = bytes.len().min(HEADER - head.len());
+                head.extend_from_slice(&bytes.split_to(lacking));
+                rest = bytes;
             }
             Some(Piece::End) => return Err(RemoteError::unavailable("the server sent no pack")),
             None => return Err(RemoteError::Stopped),
@@ -55,9 +56,7 @@ pub(super) fn store(
     let odb = repo.odb().map_err(RemoteError::disk("open the clone"))?;
     let folder = git_dir.join("objects/pack");
     let mut indexer = indexer(&odb, &folder, cancel)?;
-    for bytes in first {
-        indexer.write_all(&bytes).map_err(unpackable)?;
-    }
+    indexer.write_all(&head).and_then(|()| indexer.write_all(&rest)).map_err(unpackable)?;
     loop {
         match pieces.blocking_recv() {
             Some(Piece::Bytes(bytes)) => indexer.write_all(&bytes).map_err(unpackable)?,
@@ -148,12 +147,16 @@ pub(super) fn shallow_commits(git_dir: &Path) -> Vec<Oid> {
     text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()
 }
 
-/// Writes that list anew, if it changes.
-pub(super) fn update_shallow(git_dir: &Path, change: &Shallow) -> Result<(), RemoteError> {
+/// Writes that list anew, if it changes. Only commits that are there get into
+/// it: the server is told of all of them at the next fetch.
+pub(super) fn update_shallow(repo: &Repository, change: &Shallow) -> Result<(), RemoteError> {
     if change.added.is_empty() && change.removed.is_empty() {
         return Ok(());
     }
-    let mut commits = shallow_commits(git_dir);
+    let odb = repo.odb().map_err(RemoteError::disk("open the clone"))?;
+    let is_commit =
+        |oid: &Oid| matches!(odb.read_header(*oid), Ok((_, kind)) if kind == ObjectType::Commit);
+    let mut commits = shallow_commits(repo.path());
     commits.retain(|commit| !change.removed.contains(commit));
     for commit in &change.added {
         if !commits.contains(commit) {
@@ -161,25 +164,23 @@ pub(super) fn update_shallow(git_dir: &Path, change: &Shallow) -> Result<(), Rem
         }
     }
     let mut lines = String::new();
-    for commit in commits {
+    for commit in commits.iter().filter(|commit| is_commit(commit)) {
         lines.push_str(&commit.to_string());
         lines.push('\n');
     }
-    replace(&git_dir.join("shallow"), lines.as_bytes())
+    replace(&repo.path().join("shallow"), lines.as_bytes())
 }
 
 /// The commit that an object of the clone leads to, if all that a pass may
 /// read of it is there.
-pub(super) fn whole(repo: &Repository, object: Oid) -> Result<Oid, RemoteError> {
-    let missing = |what: &str| RemoteError::Damaged { why: format!("the clone lacks {what}") };
-    let commit = peel(repo, object, "the commit")?
-        .map_err(|_| missing(&format!("the commit {object}, or that is none")))?;
-    let tree = repo
-        .find_commit(commit)
-        .map(|commit| commit.tree_id())
-        .map_err(|_| missing(&format!("the commit {commit}")))?;
+pub(super) fn whole(
+    repo: &Repository,
+    object: Oid,
+    cancel: &AtomicBool,
+) -> Result<Oid, RemoteError> {
+    let (commit, tree) = begun(repo, object)?;
     let odb = repo.odb().map_err(RemoteError::disk("open the clone"))?;
-    walk(repo, tree, |oid, kind| {
+    walk(repo, tree, cancel, |oid, kind| {
         match kind {
             // It is read next.
             Kind::Folder => Ok(true),
@@ -190,32 +191,64 @@ pub(super) fn whole(repo: &Repository, object: Oid) -> Result<Oid, RemoteError> 
     Ok(commit)
 }
 
-/// Visits each object below a tree once, without what is in submodules. The
-/// visitor says of a folder whether to look into it.
+/// The commit that an object of the clone leads to, and its root folder, if
+/// both are there.
+pub(super) fn begun(repo: &Repository, object: Oid) -> Result<(Oid, Oid), RemoteError> {
+    let commit = peel(repo, object, "the commit")?
+        .map_err(|_| missing(&format!("the commit {object}, or that is none")))?;
+    let tree = repo
+        .find_commit(commit)
+        .map(|commit| commit.tree_id())
+        .map_err(|_| missing(&format!("the commit {commit}")))?;
+    let odb = repo.odb().map_err(RemoteError::disk("open the clone"))?;
+    if odb.exists(tree) { Ok((commit, tree)) } else { Err(missing(&format!("the folder {tree}"))) }
+}
+
+fn missing(what: &str) -> RemoteError {
+    RemoteError::Damaged { why: format!("the clone lacks {what}") }
+}
+
+/// Visits each object below a tree once, without what is in submodules, until
+/// `cancel` says to stop. The visitor says of a folder whether to look into it.
 pub(super) fn walk(
     repo: &Repository,
     root: Oid,
+    cancel: &AtomicBool,
     mut visit: impl FnMut(Oid, Kind) -> Result<bool, RemoteError>,
 ) -> Result<(), RemoteError> {
+    let too_large = |what: &str| {
+        RemoteError::refused(format!(
+            "the commit has {what}; is this the repository of the catalogue?"
+        ))
+    };
     let mut seen = HashSet::new();
+    let (mut entries, mut bytes) = (0, 0);
     let mut open = Vec::new();
     if visit(root, Kind::Folder)? {
         open.push(root);
     }
     while let Some(oid) = open.pop() {
-        check_size(repo, oid, MAX_TREE_BYTES, oid)?;
+        if cancel.load(Ordering::Relaxed) {
+            return Err(RemoteError::Stopped);
+        }
+        bytes += check_size(repo, oid, MAX_TREE_BYTES, oid)?;
+        if bytes > MAX_TREES_BYTES {
+            return Err(too_large(&format!("lists of files of {} MiB", bytes >> 20)));
+        }
         let tree = repo.find_tree(oid).map_err(|error| RemoteError::Damaged {
             why: format!("the clone lacks the folder {oid} ({})", error.message()),
         })?;
+        entries += tree.len();
+        if entries > MAX_ENTRIES {
+            return Err(too_large(&format!("more than {MAX_ENTRIES} entries in its folders")));
+        }
         for entry in &tree {
             let kind = Kind::of(&entry);
             if kind == Kind::Submodule || !seen.insert(entry.id()) {
                 continue;
             }
             if seen.len() > MAX_OBJECTS as usize {
-                return Err(RemoteError::refused(format!(
-                    "the commit has more than {MAX_OBJECTS} files and folders"
-                )));
+                return Err(too_large(&format!("more than {MAX_OBJECTS} files and folders")));
             }
             if visit(entry.id(), kind)? && kind == Kind::Folder {
                 open.push(entry.id());
@@ -247,4 +280,23 @@ pub(super) fn sync(path: &Path) -> Result<(), RemoteError> {
     fs::File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(RemoteError::disk(format!("write {}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use git2::Repository;
+
+    use super::{RemoteError, walk};
+
+    #[test]
+    fn a_walk_ends_when_it_is_told_to() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let repo = Repository::init_bare(dir.path()).unwrap();
+        let root = repo.treebuilder(None).unwrap().write().unwrap();
+        let walk = |cancelled| walk(&repo, root, &AtomicBool::new(cancelled), |_, _| Ok(true));
+        assert!(walk(false).is_ok());
+        assert!(matches!(walk(true), Err(RemoteError::Stopped)));
+    }
 }

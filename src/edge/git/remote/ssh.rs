@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use super::access::{Access, Keys};
 use super::error::RemoteError;
 use super::known_hosts;
+use super::leash::{self, Leash};
 use super::limits::Guard;
 use super::url::SshPlace;
 use crate::domain::text;
@@ -27,10 +28,11 @@ const NO_KEY: &str = "ssh needs a private key; name its file with --ssh-key-file
 
 /// A conversation over one channel.
 pub(super) struct SshLink {
-    /// The connection ends with it.
     session: Handle<HostKey>,
     channel: Channel<client::Msg>,
     said: Vec<u8>,
+    /// The connection ends with it.
+    _leash: Leash,
 }
 
 /// What is expected of the server.
@@ -80,6 +82,7 @@ impl SshLink {
         let stream = connected.map_err(|error| {
             RemoteError::unavailable(format!("no connection to {host} ({error})"))
         })?;
+        let (leash, stream) = leash::tie(stream);
         let config = Arc::new(config(&known));
         let handshake = client::connect_stream(config, stream, HostKey { known });
         let mut session = guard
@@ -104,7 +107,7 @@ impl SshLink {
             channel.exec(true, command).await
         };
         guard.answer("the SSH session", started).await?.map_err(|error| broken(&error, host))?;
-        Ok(Self { session, channel, said: Vec::new() })
+        Ok(Self { session, channel, said: Vec::new(), _leash: leash })
     }
 
     pub(super) async fn send(&mut self, body: Vec<u8>, guard: &Guard) -> Result<(), RemoteError> {
@@ -134,21 +137,22 @@ impl SshLink {
     }
 
     /// Tells the server that nothing more is wanted.
-    pub(super) async fn close(self, guard: &Guard) {
+    pub(super) async fn close(mut self, guard: &Guard) {
         let close = async {
             let _ = self.channel.eof().await;
             let _ = self.session.disconnect(Disconnect::ByApplication, "", "").await;
+            // Until it is sent.
+            let _ = (&mut self.session).await;
         };
         // The connection ends in any case.
-        let _ = guard.answer("its goodbye", close).await;
+        let _ = guard.wait(guard.limits.connect, "its goodbye", close).await;
     }
 
     fn ended(&self, guard: &Guard) -> Result<Option<Bytes>, RemoteError> {
         if self.said.is_empty() {
             return Ok(None);
         }
-        let said = String::from_utf8_lossy(&self.said);
-        let said = text::cut(said.trim(), 200);
+        let said = guard.words(&String::from_utf8_lossy(&self.said), 200);
         Err(RemoteError::refused(format!(
             "{} says: {said}; check the path and the rights of the key",
             guard.host

@@ -16,6 +16,11 @@ const MAX_CAPABILITIES: usize = 1000;
 /// and each fetch since the clone was made is one that is known.
 const MAX_SHALLOW: usize = 1000;
 
+/// How many packets may come one behind the other with nothing of the pack in
+/// them. A server that counts objects sends one every five seconds, and lines
+/// of progress if it does not heed that none are wanted.
+const MAX_EMPTY: usize = 10_000;
+
 const AGENT: &str = concat!("agent=marketsync/", env!("CARGO_PKG_VERSION"));
 
 /// A server that has said what it can.
@@ -129,7 +134,7 @@ impl Talk {
             for word in words {
                 if let Some(target) = word.strip_prefix("symref-target:").filter(|_| name == "HEAD")
                 {
-                    refs.head = Some(target.to_owned());
+                    refs.head = Some(self.wire.guard.secrets.mask(target));
                 }
                 if let Some(id) = word.strip_prefix("peeled:") {
                     peeled = Some(self.id(id)?);
@@ -204,17 +209,17 @@ impl Talk {
         Ok(shallow)
     }
 
-    /// The next bytes of the pack; none at its end.
+    /// The next bytes of the pack, one at least; none at its end.
     pub(super) async fn pack(&mut self) -> Result<Option<Bytes>, RemoteError> {
-        loop {
+        for _ in 0..MAX_EMPTY {
             match self.wire.packet().await? {
                 Packet::Data(mut bytes) => match bytes.first() {
-                    Some(1) => {
+                    Some(1) if bytes.len() > 1 => {
                         bytes.advance(1);
                         return Ok(Some(bytes));
                     }
-                    // Progress.
-                    Some(2) => {}
+                    // A sign of life, or progress.
+                    Some(1 | 2) => {}
                     Some(3) => return Err(self.wire.said(&bytes[1..])),
                     _ => return Err(self.wire.garbage("a pack that is none")),
                 },
@@ -222,6 +227,7 @@ impl Talk {
                 Packet::Delimiter => return Err(self.wire.garbage("a pack that is none")),
             }
         }
+        Err(self.wire.garbage("no end of packets with nothing in them"))
     }
 
     /// Ends the conversation.
@@ -272,7 +278,7 @@ async fn advertised(
         said.split_whitespace().take(MAX_CAPABILITIES).map(str::to_owned).collect();
     for word in &capabilities {
         if let Some(target) = word.strip_prefix("symref=HEAD:") {
-            refs.head = Some(target.to_owned());
+            refs.head = Some(wire.guard.secrets.mask(target));
         }
         if word.strip_prefix("object-format=").is_some_and(|format| format != "sha1") {
             return Err(other_names(wire));

@@ -7,7 +7,6 @@ use super::error::RemoteError;
 use super::http::HttpLink;
 use super::limits::Guard;
 use super::ssh::SshLink;
-use crate::domain::text;
 
 /// The longest packet, in bytes, with its length (`gitprotocol-common`).
 const MAX_PACKET: usize = 65_520;
@@ -117,8 +116,7 @@ impl Wire {
 
     /// What the server says for itself.
     pub(super) fn said(&self, words: &[u8]) -> RemoteError {
-        let words = String::from_utf8_lossy(words);
-        let words = text::cut(words.trim(), 200);
+        let words = self.guard.words(&String::from_utf8_lossy(words), 200);
         RemoteError::unavailable(format!("{} says: {words}", self.guard.host))
     }
 
