@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use marketsync::embedded::{Fault, FaultKind, Route};
 
 use super::told;
-use crate::support::cli::{Bench, Running, complains, until};
+use crate::support::cli::{Bench, Run, Running, complains, until};
 use crate::support::daemon::{Daemon, EVENTS, command, command_of};
 use crate::support::documents::{plugin, sidecar};
 
@@ -117,7 +117,7 @@ fn a_signal_ends_every_pause() {
 }
 
 /// Every claim of every life, by item.
-fn claims(runs: &[crate::support::cli::Run]) -> BTreeMap<String, Vec<&'static str>> {
+fn claims(runs: &[Run]) -> BTreeMap<String, Vec<&'static str>> {
     let mut claims: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for run in runs {
         for word in ["Created", "Updated", "Adopted", "Deleted", "Rejected", "Failed", "Held"] {
@@ -155,7 +155,7 @@ fn after_kill_9_the_next_start_converges_and_claims_nothing_twice() {
         daemon.until("all are there", |_| bench.names().len() == 60);
         bench.commit(&[sidecar("fence")]);
         daemon.says("Created", "fence NA", 1);
-        runs.push(daemon.stop());
+        runs.push(Run::clone(&daemon.stop()));
         for (item, said) in claims(&runs) {
             assert_eq!(said.len(), 1, "{console}: {item}: {said:?}\n{}", runs[runs.len() - 1]);
             assert!(["Created", "Adopted"].contains(&said[0]), "{item}: {said:?}");
@@ -204,7 +204,7 @@ fn a_second_daemon_on_one_state_names_the_first() {
     // The first does not mind, and a dead one holds nothing.
     bench.commit(&[told("alpha", "two")]);
     daemon.says("Updated", "alpha NA", 1);
-    daemon.kill();
+    drop(daemon.kill());
     let daemon = Daemon::follow(&bench, EVENTS);
     daemon.ready();
     daemon.stop();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::cli::{Bench, Run, program};
+use crate::support::cli::{Bench, Ended, Run, program};
 use crate::support::market::COMPANY;
 
 /// How long a condition may take to come true; the longest pause of a backoff
@@ -270,11 +270,9 @@ impl Daemon {
 
     /// Ends it as `systemd` and Kubernetes do; it must end well.
     #[track_caller]
-    pub(crate) fn stop(self) -> Run {
+    pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
-        let run = self.end();
-        assert_eq!(run.code, Some(0), "{run}");
-        run
+        self.end().exits(0)
     }
 
     /// Ends it as nobody should.
