@@ -173,11 +173,11 @@ fn looks_find_nothing(console: &str) {
         for item_id in files {
             let mut document = read(&bench, item_id);
             document["description"] = json!(format!("round {round}"));
+            // A field that comes and goes: a marketplace that merges keeps it.
             if round % 2 == 0 {
-                document["documentation"] =
-                    json!({ "type": "markdown", "url": "https://x.example" });
+                document["supportedBy"] = json!("Them");
             } else {
-                document.as_object_mut().unwrap().remove("documentation");
+                document.as_object_mut().unwrap().remove("supportedBy");
             }
             bench.repo.write(&path(&sidecar(item_id)), pretty(&document));
         }

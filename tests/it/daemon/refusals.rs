@@ -31,7 +31,7 @@ fn a_wrong_key_is_named_with_its_place_and_the_nearest() {
     for (text, words) in [
         ("log_format: json\npol_every: 10s\n", ["daemon.yaml:2:1", "pol_every", "poll_every"]),
         ("drift: report\n  \nlisen: 127.0.0.1:0\n", ["daemon.yaml:3:1", "lisen", "listen"]),
-        ("drift_every: soon\n", ["daemon.yaml:1:14", "drift_every", "soon"]),
+        ("drift_every: soon\n", ["daemon.yaml:1:14", "drift_every", "90s"]),
         ("drift: repot\n", ["daemon.yaml:1:8", "repot", "report"]),
         ("prune: perhaps\n", ["daemon.yaml:1:8", "prune", "perhaps"]),
         ("drift_rate: -1\n", ["daemon.yaml:1:13", "drift_rate", "-1"]),
@@ -146,15 +146,21 @@ fn what_makes_no_sense_together_is_refused() {
     complains(&refused(&bench, &["--branch=main"], &[]), &["--branch", "--revision"]);
 }
 
+/// git-sync beside it may not have made the link yet.
 #[test]
-fn a_source_that_is_not_there_is_named() {
+fn a_source_that_is_not_there_yet_is_named_and_awaited() {
     let bench = bench();
-    let nowhere = bench.repo.beside("nowhere");
-    bench.handle().clear_log();
-    let run = Running::start(command(&bench, &nowhere, EVENTS)).end();
-    assert_eq!(run.code, Some(2), "{run}");
-    complains(&run, &[nowhere.to_str().unwrap()]);
-    bench.asked_nothing();
+    let later = bench.repo.beside("later");
+    let daemon = Daemon::of(&bench, &later, &["--poll-every=100ms", "--drift=off"]);
+    daemon.passes(r#"result="error""#, 2);
+    assert_eq!((daemon.get("/readyz").0, daemon.get("/healthz").0), (503, 200), "{daemon}");
+    let line = daemon.line("Pass failed");
+    assert!(line["reason"].as_str().unwrap().contains(later.to_str().unwrap()), "{line}");
+    assert_eq!(bench.writes(), []);
+    bench.repo.git(&["clone", "-q", ".", later.to_str().unwrap()]);
+    daemon.says("Created", "alpha NA", 1);
+    daemon.ready();
+    daemon.stop();
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn a_repository_that_is_away_or_made_anew_is_followed_again() {
     push(&bench, &["anew:main"]);
     daemon.says("Updated", "alpha NA", 1);
     assert_eq!(description(&bench, "alpha"), "anew");
-    daemon.until("it says so", |daemon| !daemon.lines("Recovered").is_empty());
+    daemon.until("it says so", |daemon| daemon.lines("Fetched again").len() == 1);
     daemon.stop();
 }
 
