@@ -94,11 +94,11 @@ fn as_documented(status: &Value, but: &[&str]) {
     let names = |value: &Value| -> BTreeSet<String> {
         value.as_object().unwrap().keys().cloned().collect()
     };
-    let mut named = names(&schema["properties"]);
+    let mut documented = names(&schema["properties"]);
     for gone in but {
-        assert!(named.remove(*gone));
+        assert!(documented.remove(*gone));
     }
-    assert_eq!(names(status), named, "{status:#}");
+    assert_eq!(names(status), documented, "{status:#}");
     let validator = jsonschema::validator_for(&schema).unwrap();
     let wrong: Vec<String> = validator.iter_errors(status).map(|error| error.to_string()).collect();
     assert!(wrong.is_empty(), "{wrong:?}\n{status:#}");
