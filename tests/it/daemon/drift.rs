@@ -112,7 +112,6 @@ fn who_does_not_look_asks_nothing() {
         bench.repo.write("README.md", format!("round {round}"));
         let commit = bench.repo.commit("words");
         daemon.until("it is read", |daemon| daemon.status()["commit"] == commit.as_str());
-        daemon.passes("", 0);
     }
     bench.asked_nothing();
     assert_eq!(daemon.lines("Drifted").len(), 0, "{daemon}");

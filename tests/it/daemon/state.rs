@@ -43,6 +43,7 @@ fn surrounded(command: &Command, by: &[&str], script: &str) -> Command {
 }
 
 /// Whether a mount of one's own is to be had here.
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
 fn confined() -> bool {
     let mounts = ["-Urm", "mount", "-t", "tmpfs", "none", "/tmp"];
     let can = Command::new("unshare").args(mounts).output().is_ok_and(|out| out.status.success());
