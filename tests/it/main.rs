@@ -15,6 +15,7 @@ mod catalog_again;
 mod catalog_digest;
 mod client;
 mod config;
+mod daemon;
 mod delta;
 mod directory;
 mod embedded;

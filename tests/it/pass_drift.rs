@@ -13,7 +13,7 @@ use crate::support::documents::{plugin, set, sidecar, with_image};
 use crate::support::market::{COMPANY, PNG, key};
 
 /// Every value of every switch that a first contact can meet.
-fn switches() -> Vec<Switches> {
+pub(crate) fn switches() -> Vec<Switches> {
     let with = |change: &dyn Fn(&mut Switches)| {
         let mut switches = Switches::default();
         change(&mut switches);
@@ -42,7 +42,7 @@ fn switches() -> Vec<Switches> {
 
 /// Items that meet every rule of comparison: with and without versions,
 /// pictures, visibility, an image that the manifest names itself, numbers.
-fn rich(bench: &Bench) {
+pub(crate) fn rich(bench: &Bench) {
     bench.repo.write("items/logo.png", PNG);
     let mut other = with_image(sidecar("other"), "../logo.png");
     other["supportedBy"] = json!("Me");

@@ -1,6 +1,7 @@
 //! What tests share.
 
 pub(crate) mod cli;
+pub(crate) mod daemon;
 pub(crate) mod documents;
 pub(crate) mod domain;
 pub(crate) mod front;
