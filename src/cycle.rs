@@ -195,7 +195,7 @@ pub async fn run(
     let Record { store, tried, unsent, .. } = record;
     let forgotten = forget_deleted(&tried, store, locations);
     let ended = order.now.saturating_add(watch.total()).unwrap_or(order.now);
-    again::close(retries, &plan, &tried, &snapshot, order.now);
+    again::close(retries, &plan, &snapshot, order.now);
     let after = market.retry_after();
     again::note_failures(&plan, &tried, retries, (ended, after));
     note_writes(&tried, looks, order.now);

@@ -146,6 +146,11 @@ impl CommandError {
     }
 }
 
+/// The same in one line, for the log.
+pub fn line(error: &dyn Error) -> String {
+    chain(error).replace("\n  because ", ", because ")
+}
+
 /// The message of an error and all its causes, each said once.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = clean(&error.to_string());

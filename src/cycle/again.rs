@@ -31,19 +31,10 @@ pub(super) fn waiting(
     retries.iter().filter_map(waits).collect()
 }
 
-/// Forgets what needs no further try: it went, or nobody asks for it any more.
-/// Without this an item that is due for ever would wake the daemon for ever.
-pub(super) fn close(
-    retries: &mut Retries,
-    plan: &Plan,
-    tried: &[Outcome],
-    snapshot: &Snapshot,
-    now: Timestamp,
-) {
+/// Forgets what needs no further try, because nobody asks for it any more; what
+/// was tried is for [`note_failures`]. Without this an item that is due for ever would wake the daemon for ever.
+pub(super) fn close(retries: &mut Retries, plan: &Plan, snapshot: &Snapshot, now: Timestamp) {
     let mut open: BTreeSet<&ItemKey> = plan.changes.iter().map(|change| &change.key).collect();
-    for outcome in tried {
-        open.remove(&outcome.change.key);
-    }
     let waits = |held: &&Held| matches!(held.why, Hold::Waiting { .. } | Hold::Unobserved { .. });
     open.extend(plan.held.iter().filter(waits).map(|held| &held.change.key));
     retries.retain(|key, retry| {

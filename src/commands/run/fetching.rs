@@ -78,7 +78,7 @@ impl Fetcher {
                 Fetching { fetched: Some(Timestamp::now()), error: None }
             }
             Err(error) => {
-                let reason = failure::chain(error);
+                let reason = failure::line(error);
                 if last.error.as_ref() == Some(&reason) {
                     debug!(reason, "Fetch failed");
                 } else {

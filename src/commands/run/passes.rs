@@ -359,7 +359,7 @@ impl Passes {
         result: &Result<Rest, CycleError>,
     ) {
         let came = came(report, result);
-        let error = result.as_ref().err().map(|error| failure::chain(error));
+        let error = result.as_ref().err().map(|error| failure::line(error));
         let known = self.standing.last_pass.as_ref().and_then(|pass| pass.error.clone());
         // Somebody is writing: that is over at the next try, or it is told then.
         let passing = matches!(result, Err(CycleError::Source(error)) if error.is_of_the_moment());

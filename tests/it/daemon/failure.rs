@@ -63,7 +63,6 @@ fn an_item_that_fails_waits_alone() {
 
 /// `docs/monitoring.md`: "what lasts is told once, and again when it changes".
 #[test]
-#[ignore = "finding: `Failed` and `Held … unobserved` are told at each try, with the same reason"]
 fn what_lasts_is_told_once() {
     for route in [Route::Apply, Route::Get] {
         let bench = Bench::new();
@@ -258,7 +257,6 @@ fn a_wrong_password_is_told_once_and_mended() {
 /// The pause that a failure has earned holds for every beat but a commit: a
 /// look at HEAD that finds nothing new is no reason to sign in again.
 #[test]
-#[ignore = "finding: after a pass that failed by 401 each poll of HEAD makes a whole pass again"]
 fn a_poll_does_not_end_the_pause_of_a_failure() {
     for route in [Route::Token, Route::Get, Route::Version] {
         let bench = Bench::new();
