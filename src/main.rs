@@ -1,6 +1,7 @@
 //! Parse, build, dispatch; error to exit code. The only place that ends the
 //! process.
 
+use std::future::Future;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -55,22 +56,16 @@ fn start(config: Config) -> Result<Exit, CommandError> {
 
 fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
     match job {
-        Job::Run(config) => {
-            let runtime = runtime()?;
-            let exit = runtime.block_on(run::run(*config));
-            // A fetch that hangs does not keep the process.
-            runtime.shutdown_background();
-            exit
-        }
-        Job::Apply(config) => runtime()?.block_on(apply::apply(&config, log)),
+        Job::Run(config) => wait_for(run::run(*config)),
+        Job::Apply(config) => wait_for(apply::apply(&config, log)),
         Job::Validate(config) => validate::validate(&config),
         Job::Status(config) => match &config.of {
             StatusOf::State(dir) => status::of_state(dir, config.format, Timestamp::now()),
             StatusOf::Process(url) => {
-                runtime()?.block_on(status::of_process(url, config.format, Timestamp::now()))
+                wait_for(status::of_process(url, config.format, Timestamp::now()))
             }
         },
-        Job::Marketplace(config) => runtime()?.block_on(marketplace::marketplace(&config)),
+        Job::Marketplace(config) => wait_for(marketplace::marketplace(&config)),
         Job::Completions(shell) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "marketsync", &mut out);
@@ -89,11 +84,17 @@ fn format_of(job: &Job) -> Option<Format> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Does this to its end, and waits for nothing else: a fetch or a disk that
+/// hangs does not keep the process.
+fn wait_for(work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
+    let what = "start the threads of the program";
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|source| CommandError::System { what: "start the threads of the program", source })
+        .map_err(|source| CommandError::System { what, source })?;
+    let exit = runtime.block_on(work);
+    runtime.shutdown_background();
+    exit
 }
 
 /// The form of the result that the options ask for.

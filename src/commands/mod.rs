@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::cli::Format;
 use crate::commands::failure::CommandError;
 use crate::domain::report::Verdict;
+use crate::domain::text::clean_json;
 
 /// How a process ends (`practice.md` §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub fn print(
 ) -> Result<(), CommandError> {
     let out = match format {
         Format::Text => text(),
-        Format::Json => format!("{:#}\n", json()),
+        Format::Json => format!("{}\n", clean_json(&format!("{:#}", json()))),
     };
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {

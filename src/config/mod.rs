@@ -215,11 +215,13 @@ pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigErr
         Command::Run(args) => {
             let config = run::run(&layers, args)?;
             notices.extend(connect::notice(&config.connect));
+            notices.extend(remote::notice(&config.source.location));
             Job::Run(Box::new(config))
         }
         Command::Apply(args) => {
             let config = apply(&layers, args)?;
             notices.extend(connect::notice(&config.connect));
+            notices.extend(remote::notice(&config.source.location));
             Job::Apply(Box::new(config))
         }
         Command::Validate(args) => Job::Validate(validate(&layers, args)?),

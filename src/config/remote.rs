@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
 use super::connect::secret;
 use super::error::ConfigError;
 use super::layers::{Given, Layers, text};
 use super::{Location, RemoteConfig};
 use crate::cli;
 use crate::domain::item::RepoPath;
+use crate::edge::address::is_loopback;
 use crate::edge::git::remote::{Access, RemoteUrl, UrlError, Wanted};
 
 /// SOURCE, if it is the address of a repository elsewhere.
@@ -60,6 +63,21 @@ pub(super) fn location(
     let access = access(layers, flags)?;
     let remote = RemoteConfig { url: url.value, wanted, access };
     Ok((Location::Remote(Box::new(remote)), None))
+}
+
+/// Why this place deserves a look, if it does.
+pub(super) fn notice(location: &Location) -> Option<String> {
+    let Location::Remote(remote) = location else {
+        return None;
+    };
+    // As it is shown, it has no user name.
+    let url: Url = remote.url.to_string().parse().ok()?;
+    (url.scheme() == "http" && !is_loopback(&url)).then(|| {
+        format!(
+            "{} has no TLS: whoever stands between decides what is in the catalogue; use https://",
+            remote.url
+        )
+    })
 }
 
 fn access(layers: &Layers<'_>, flags: &cli::Remote) -> Result<Access, ConfigError> {

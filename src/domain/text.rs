@@ -1,6 +1,8 @@
 //! Text of others, made harmless for a terminal and for a log of one line an
 //! event.
 
+use std::fmt::Write as _;
+
 /// This text, harmless in a terminal and with as many characters: a tab
 /// becomes a space; control characters and those that turn the direction of
 /// the line (Unicode's bidirectional controls) become U+FFFD.
@@ -23,6 +25,22 @@ pub fn clean_char(c: char) -> char {
     }
 }
 
+/// This JSON, the same for a program and harmless in a terminal: what [`clean`]
+/// would replace becomes `\u` and its number.
+pub fn clean_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Tabs and ends of lines stand between the values only, and both are
+        // harmless.
+        if c == clean_char(c) || c == '\n' || c == '\t' {
+            shown.push(c);
+        } else {
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        }
+    }
+    shown
+}
+
 /// The first `limit` characters, cleaned; `…` stands for the rest.
 pub fn cut(text: &str, limit: usize) -> String {
     let mut chars = text.chars();
@@ -32,4 +50,24 @@ pub fn cut(text: &str, limit: usize) -> String {
         shown.push('…');
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_json;
+
+    #[test]
+    fn json_is_the_same_and_harmless() {
+        let value = serde_json::json!({
+            "k\u{9b}2J": ["\u{1b}[2J \u{7f} \u{85} \u{202e}abc \u{feff}", "grün 日本 🦀 \\u009b \" \n\t"],
+        });
+        let shown = clean_json(&format!("{value:#}"));
+        assert!(
+            shown.contains(r"\u009b2J")
+                && shown.contains(r"\u202e")
+                && shown.contains("grün 日本 🦀")
+        );
+        assert!(shown.chars().all(|c| c == '\n' || c == super::clean_char(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
 }

@@ -3,7 +3,8 @@
 //!
 //! libgit2 runs no hook, filter or fsmonitor of a repository when objects are
 //! read, and it reads no configuration of the machine or the user here, so it
-//! does not matter who owns the repository.
+//! does not matter who owns the repository that somebody names. One that is
+//! found above the source has to be of somebody who is trusted.
 
 mod discover;
 mod tree;
@@ -134,6 +135,22 @@ pub enum GitError {
         path: PathBuf,
         /// What leads out.
         how: &'static str,
+    },
+    /// A `.git` above the source that belongs to somebody else.
+    #[error(
+        "the source {path} lies below {git}, which belongs to the user with the number {owner}: \
+         neither to this process's user, nor to root, nor to the owner of the source \
+         ({source_owner}); name the source's own checkout, or chown the one or the other"
+    )]
+    Stranger {
+        /// The `.git` in question.
+        git: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The owner of the source.
+        source_owner: u32,
+        /// The source.
+        path: PathBuf,
     },
     /// The path from the root of the checkout to the source is not UTF-8.
     #[error("the path of the source {path} is not UTF-8")]

@@ -180,6 +180,9 @@ impl Metrics {
     /// A remote repository was asked for what is new.
     pub fn fetched(&self, result: Fetched) {
         self.families.fetches.with_label_values(&[result.name()]).inc();
+        if result != Fetched::Error {
+            self.families.last_fetch.set(Timestamp::now().as_duration().as_secs_f64());
+        }
     }
 
     /// All of it as text, of the type [`CONTENT_TYPE`].

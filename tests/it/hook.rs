@@ -125,3 +125,19 @@ async fn a_hundred_calls_wake_a_few_times_and_then_have_to_wait() {
     assert!(wakes(&front) as u64 <= 2 + took, "{} wakes in {took} s", wakes(&front));
     assert!(wakes(&front) > 0);
 }
+
+#[tokio::test]
+async fn calls_with_a_wrong_proof_keep_none_out_that_shows_the_secret() {
+    let front = Front::start().await;
+    let guess = [("X-Gitlab-Token", "guess")];
+    let begun = std::time::Instant::now();
+    let mut refused = 0;
+    while refused == 0 {
+        assert!(begun.elapsed().as_secs() < 30, "nobody had to wait");
+        let heard = futures_util::future::join_all((0..60).map(|_| front.call(&guess, b"{}")));
+        refused = heard.await.iter().filter(|heard| heard.code == 429).count();
+    }
+    let calls = (0..20).map(|_| as_sent(&front, FORGES[1].1));
+    let heard = futures_util::future::join_all(calls).await;
+    assert!(heard.iter().all(|heard| heard.code == 202), "{heard:?}");
+}

@@ -221,12 +221,19 @@ fn the_rest_is_counted_too() {
     metrics.watch_events(5);
     metrics.watch_events(7);
     metrics.watch_events(6);
+    metrics.fetched(Fetched::Error);
+    assert_eq!(now(&metrics)["marketsync_last_fetch_timestamp_seconds"].to_bits(), 0);
     metrics.fetched(Fetched::Moved);
+    let mut after = now(&metrics);
+    let fetched = after.remove("marketsync_last_fetch_timestamp_seconds").unwrap();
+    let ago = Timestamp::now().as_duration().as_secs_f64() - fetched;
+    assert!((0.0..60.0).contains(&ago), "{ago}");
     assert_eq!(
-        moved(&before, &now(&metrics)),
+        moved(&before, &after),
         [
             "marketsync_commit_to_applied_seconds_count 1",
             "marketsync_commit_to_applied_seconds_sum 0.25",
+            "marketsync_fetch_total{result=\"error\"} 1",
             "marketsync_fetch_total{result=\"moved\"} 1",
             "marketsync_hook_requests_total{code=\"202\"} 1",
             "marketsync_watch_events_total 7",

@@ -105,7 +105,7 @@ async fn what_is_not_there_and_what_is_not_done_that_way_is_said() {
 }
 
 /// Everything that a standing can hold.
-fn full(front: &Front) {
+fn full(front: &Front, why: &str) {
     front.now(|standing| {
         standing.ready = true;
         standing.commit = Some(commit("c0ffee12345"));
@@ -124,7 +124,7 @@ fn full(front: &Front) {
         let stuck = Stuck {
             rejected: true,
             recorded: true,
-            why: "name\u{1b}[2J is not allowed".to_owned(),
+            why: why.to_owned(),
             tries: 2,
             due: Some(noon(9)),
         };
@@ -148,7 +148,7 @@ async fn status_is_where_the_process_stands() {
     let front = Front::start().await;
     let page = front.get("/status").await.json();
     assert_eq!((&page["ready"], &page["commit"]), (&json!(false), &Value::Null));
-    full(&front);
+    full(&front, "name\u{1b}[2J is not allowed");
     let page = front.get("/status").await.json();
     assert_eq!(page["version"], 1);
     assert_eq!(page["commit"], "c0ffee12345");
@@ -191,7 +191,7 @@ fn close(schema: &mut Value) {
 #[tokio::test]
 async fn status_is_documented() {
     let front = Front::start().await;
-    full(&front);
+    full(&front, "name\u{1b}[2J is not allowed");
     let page = front.get("/status?items=true").await.json();
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/monitoring.md");
     let docs = std::fs::read_to_string(docs).unwrap();
@@ -241,7 +241,7 @@ async fn the_items_are_those_of_the_state_beside_its_writer() {
 #[tokio::test]
 async fn many_read_at_once() {
     let front = Front::start().await;
-    full(&front);
+    full(&front, "name\u{1b}[2J is not allowed");
     let readers = (0..40).map(|number| {
         front.get(["/status?items=true", "/metrics", "/healthz", "/status"][number % 4])
     });
@@ -252,7 +252,7 @@ async fn many_read_at_once() {
 #[tokio::test]
 async fn no_answer_holds_the_secret() {
     let front = Front::start().await;
-    full(&front);
+    full(&front, "name\u{1b}[2J is not allowed");
     let secret = crate::support::front::HOOK_SECRET;
     for path in ["/healthz", "/readyz", "/metrics", "/status", "/status?items=true", "/hook", "/x"]
     {

@@ -22,12 +22,17 @@ use crate::domain::item::RepoPath;
 /// have less than 1 KiB; one with 1,000 branches set up has some 100 KiB.
 const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// The configurations of a repository that libgit2 reads, the second with
+/// `extensions.worktreeConfig`.
+const CONFIGS: [&str; 2] = ["config", "config.worktree"];
+
 /// The repository that holds `at`, a resolved path of a folder, and the path
 /// from its root to there.
 pub(super) fn open(at: &Path) -> Result<Option<(Repository, RepoPath)>, GitError> {
     let search = Search::upwards(at);
     if let Some(git) = search.git {
         let holder = git.parent().unwrap_or(at).to_owned();
+        check_owner(at, &git)?;
         return if git.is_dir() && at.starts_with(&git) {
             // Somebody names the `.git` of a checkout: the repository as a
             // whole, or that of a submodule or worktree kept within.
@@ -77,6 +82,33 @@ impl Search {
         }
         found
     }
+}
+
+/// A `.git` above the source may be anybody's where everybody may write, such
+/// as in `/tmp`: with it, another user of this machine would decide what the
+/// catalogue holds. It counts if it belongs to this process's user, to root, or
+/// to the owner of the source, who decides that anyway.
+///
+/// The entry itself is looked at: whoever made a link chose where it leads.
+fn check_owner(at: &Path, git: &Path) -> Result<(), GitError> {
+    if git == at || git.parent() == Some(at) {
+        return Ok(());
+    }
+    let owner = |path: &Path| {
+        let found = path.symlink_metadata().map(|found| found.uid());
+        found.map_err(|source| GitError::Source { path: path.to_owned(), source })
+    };
+    let (owner_of_git, owner_of_source) = (owner(git)?, owner(at)?);
+    let own = rustix::process::geteuid().as_raw();
+    if [own, 0, owner_of_source].contains(&owner_of_git) {
+        return Ok(());
+    }
+    Err(GitError::Stranger {
+        git: git.to_owned(),
+        owner: owner_of_git,
+        source_owner: owner_of_source,
+        path: at.to_owned(),
+    })
 }
 
 /// The repository of the checkout whose root is `holder`.
@@ -135,7 +167,7 @@ fn check_bare(at: &Path) -> Result<(), GitError> {
     if at.join("commondir").symlink_metadata().is_ok() {
         return Err(foreign(at, "a commondir file"));
     }
-    for name in ["HEAD", "config", "packed-refs", "refs", "objects"] {
+    for name in ["HEAD", CONFIGS[0], CONFIGS[1], "packed-refs", "refs", "objects"] {
         if is_link(&at.join(name)) {
             return Err(foreign(at, "symbolic links"));
         }
@@ -147,7 +179,7 @@ fn check_bare(at: &Path) -> Result<(), GitError> {
     if objects.join("info/alternates").metadata().is_ok_and(|found| found.len() > 0) {
         return Err(foreign(at, "objects/info/alternates"));
     }
-    if includes(&at.join("config")) {
+    if CONFIGS.iter().any(|name| includes(&at.join(name))) {
         return Err(foreign(at, "an include in its config"));
     }
     Ok(())

@@ -45,6 +45,7 @@ pub(super) struct Families {
     pub(super) watch_events: IntCounter,
     pub(super) hook_requests: IntCounterVec,
     pub(super) fetches: IntCounterVec,
+    pub(super) last_fetch: Gauge,
 }
 
 /// Makes families, each known to one registry.
@@ -132,6 +133,7 @@ impl Families {
             watch_events: make.counter("watch_events_total", "Events that the watcher of the source has seen.")?,
             hook_requests: make.counters("hook_requests_total", "Calls of the webhook by the status of the answer.", &["code"])?,
             fetches: make.counters("fetch_total", "Fetches of a remote repository by what they came to.", &["result"])?,
+            last_fetch: make.gauge("last_fetch_timestamp_seconds", "When a fetch of a remote repository last came to its end, as Unix time; 0 if none did.")?,
         })
     }
 

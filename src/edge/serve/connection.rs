@@ -23,6 +23,11 @@ const MAX_CONNECTIONS: usize = 64;
 /// and to be read. Prometheus and GitHub give up after 10 s.
 const LIFE: Duration = Duration::from_secs(15);
 
+/// How HTTP/2 begins (RFC 9113 §3.4). The server would speak it, because
+/// features of `hyper` add up over all who use it; its limits on streams and
+/// headers are not those that are set and tested here.
+const HTTP_2: &[u8] = b"PRI * HTTP/2";
+
 /// A listener whose connections end in time, and of which there are only so
 /// many: one too many ends the oldest. Were the newcomer to wait, those who
 /// hold connections open would decide whether a probe is answered.
@@ -84,6 +89,7 @@ impl Listener for Bounded {
             cut: self.open.enter(),
             open: Arc::clone(&self.open),
             end: Box::pin(tokio::time::sleep(LIFE)),
+            preface: Some(HTTP_2),
             is_shut: false,
         };
         (connection, address)
@@ -100,6 +106,8 @@ pub(super) struct Connection {
     cut: Arc<Cut>,
     open: Arc<Open>,
     end: Pin<Box<Sleep>>,
+    /// What has to come yet for it to be HTTP/2; none: it is not.
+    preface: Option<&'static [u8]>,
     /// Nothing more will be sent.
     is_shut: bool,
 }
@@ -124,6 +132,15 @@ impl Connection {
     }
 }
 
+/// Whether these bytes, the next of the connection, make it HTTP/2.
+fn is_http_2(preface: &mut Option<&'static [u8]>, bytes: &[u8]) -> bool {
+    let Some(rest) = *preface else {
+        return false;
+    };
+    *preface = rest.strip_prefix(bytes);
+    bytes.starts_with(rest)
+}
+
 impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -131,7 +148,14 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.poll_life(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let this = &mut *self;
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if is_http_2(&mut this.preface, buf.filled().get(before..).unwrap_or_default()) {
+            buf.set_filled(before);
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -76,7 +76,9 @@ impl Refusal {
 }
 
 /// The cheap questions come first: a call without any proof costs neither the
-/// stock of the gate, nor a look at the secret, nor its body.
+/// stock of the gate, nor a look at the secret, nor its body. Who shows the
+/// secret itself needs no gate, so that others who call cannot keep it out; one
+/// that is wrong costs no body.
 async fn answer(shared: &Shared, hook: &Hook, request: Request) -> Result<(), Refusal> {
     if shared.is_stopping() {
         return Err(Refusal::Stopping);
@@ -87,10 +89,15 @@ async fn answer(shared: &Shared, hook: &Hook, request: Request) -> Result<(), Re
     if stated_length(&head.headers) > MAX_BODY as u64 {
         return Err(Refusal::TooLong);
     }
-    if !shared.gate.admits(Instant::now()) {
+    let mut check = secret(shared, hook).await?;
+    let token = check.token_holds(&proofs);
+    if token != Some(true) && !shared.gate.admits(Instant::now()) {
         return Err(Refusal::TooMany);
     }
-    let mut check = secret(shared, hook).await?;
+    if token == Some(false) {
+        debug!("the webhook was called with a wrong token");
+        return Err(Refusal::Unproven);
+    }
     match tokio::time::timeout(MAX_BODY_TIME, take_in(body, &mut check)).await {
         Ok(whole) => whole?,
         Err(_) => return Err(Refusal::TooSlow),

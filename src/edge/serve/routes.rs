@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::warn;
 
 use super::hooked;
@@ -20,11 +22,16 @@ use crate::domain::report::json;
 use crate::domain::standing::page::Page;
 use crate::domain::text::clean;
 use crate::edge::metrics::CONTENT_TYPE as TEXT_FORMAT;
-use crate::edge::store::Store;
+use crate::edge::store::{Store, StoreError};
 
 /// How long an answer may take. It is less than the life of a connection, so
 /// that who waited is told.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a reader of the items waits for its turn. Reading 100,000 of them
+/// takes less than a second; who reads slowly may keep the turn for as long as
+/// its connection lives.
+const TURN: Duration = Duration::from_secs(3);
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -110,32 +117,55 @@ async fn status(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) ->
     let page = Page::of(&standing, env!("CARGO_PKG_VERSION"), Timestamp::now());
     // A page holds texts and numbers only: it always serialises.
     let mut page = serde_json::to_value(page).unwrap_or_default();
+    let mut turn = None;
     if with_items {
         match items(&shared).await {
-            Ok(items) => page["items"] = items,
-            Err(why) => {
-                warn!(why = clean(&why), "the state cannot be read");
-                let text = "the state cannot be read; the log says why";
-                return said(StatusCode::SERVICE_UNAVAILABLE, text);
+            Ok((items, own)) => {
+                page["items"] = items;
+                turn = Some(own);
             }
+            Err(refusal) => return refusal,
         }
     }
-    ([(CONTENT_TYPE, "application/json")], format!("{page}\n")).into_response()
+    let text = Bytes::from_owner(Text { text: format!("{page}\n"), _turn: turn });
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// A page, and the turn of who reads it: that ends when the last byte is sent
+/// or the connection is gone, so that there are never more pages in memory than
+/// turns.
+struct Text {
+    text: String,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
 }
 
 /// Every item of the state, which is read beside the loop that writes it.
-async fn items(shared: &Shared) -> Result<Value, String> {
-    let permit = Arc::clone(&shared.readers).acquire_owned().await;
-    let permit = permit.map_err(|error| error.to_string())?;
+async fn items(shared: &Shared) -> Result<(Value, OwnedSemaphorePermit), Response> {
+    let turn = Arc::clone(&shared.readers).acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(TURN, turn).await else {
+        let text = "others read the items; ask again in a few seconds, or without ?items=true";
+        return Err(said(StatusCode::SERVICE_UNAVAILABLE, text));
+    };
     let state = shared.serving.state.clone();
     let read = tokio::task::spawn_blocking(move || {
-        // Held until it has ended, also if nobody waits for it any more.
-        let _permit = permit;
-        match Store::read_only(&state)? {
-            Some(store) => store.status().map(|status| json::status(&status)["items"].take()),
-            None => Ok(Value::Array(Vec::new())),
-        }
+        let items = match Store::read_only(&state)? {
+            Some(store) => json::status(&store.status()?)["items"].take(),
+            None => Value::Array(Vec::new()),
+        };
+        // The turn lasts until here also if nobody waits for it any more.
+        Ok::<_, StoreError>((items, turn))
     });
-    let read = read.await.map_err(|error| error.to_string())?;
-    read.map_err(|error| error.to_string())
+    let unread = |why: String| {
+        warn!(why = clean(&why), "the state cannot be read");
+        let text = "the state cannot be read; the log says why";
+        said(StatusCode::SERVICE_UNAVAILABLE, text)
+    };
+    let read = read.await.map_err(|error| unread(error.to_string()))?;
+    read.map_err(|error| unread(error.to_string()))
 }

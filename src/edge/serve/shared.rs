@@ -11,8 +11,9 @@ use tokio::sync::{Notify, Semaphore};
 use super::Serving;
 use crate::edge::hook::Gate;
 
-/// How many requests read the state at a time: a list of 100,000 items is some
-/// 50 MiB while it is put together.
+/// How many requests read the state at a time, and how many such pages are in
+/// memory until they are sent: a list of 100,000 items is some 50 MiB while it
+/// is put together.
 const READERS: usize = 2;
 
 pub(super) struct Shared {

@@ -51,6 +51,29 @@ fn endpoints_are_read_as_people_write_them() {
     assert_eq!(given.connect.origin, "--endpoint, MARKETSYNC_COMPANY_ID");
 }
 
+#[test]
+fn a_source_without_tls_is_told() {
+    let home = Home::new();
+    for (source, notices) in [
+        ("http://git.example.com/acme/catalogue.git", 1),
+        ("HTTP://me@git.example.com:8080/acme/catalogue.git", 1),
+        ("https://git.example.com/acme/catalogue.git", 0),
+        ("http://127.0.0.1:3000/acme/catalogue.git", 0),
+        ("http://localhost/acme/catalogue.git", 0),
+        ("ssh://git@git.example.com/acme/catalogue.git", 0),
+        ("http", 0),
+    ] {
+        for command in ["apply", "run"] {
+            let args = format!("{command} {source} --endpoint embedded --company-id a");
+            let config = home.resolve(&args, &[]).unwrap();
+            assert_eq!(config.notices.len(), notices, "{args}: {:?}", config.notices);
+            let told = config.notices.concat();
+            assert!(notices == 0 || told.contains("catalogue.git has no TLS"), "{told}");
+            assert!(!told.contains("me@"), "{told}");
+        }
+    }
+}
+
 const MIACTL: &str = "
 current-context: CONTEXT
 other: ignored

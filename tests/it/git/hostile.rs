@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 use marketsync::domain::item::CommitId;
@@ -350,6 +350,62 @@ fn a_bare_repository_leads_nowhere_else() {
     symlink("/etc/hosts", folder.join("cd")).unwrap();
     let found = Checkout::discover(&repo.beside("bare.git")).map(|_| ());
     assert!(matches!(found, Err(GitError::Foreign { .. })), "{found:?}");
+}
+
+#[test]
+fn the_configuration_of_a_worktree_leads_nowhere_else() {
+    let (other, head) = secret();
+    let included = other.path().join(".git/config");
+    for (how, text) in [
+        ("an include in its config", format!("[include]\n\tpath = {}\n", included.display())),
+        (
+            "core.worktree in its config",
+            format!("[core]\n\tworktree = {}\n", other.path().display()),
+        ),
+        ("symbolic links", String::new()),
+    ] {
+        let repo = Repo::new();
+        let planted = repo.beside("mounted");
+        plant(&planted, &head);
+        let extended =
+            "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tworktreeConfig = true\n";
+        fs::write(planted.join("config"), extended).unwrap();
+        discover(&planted);
+        if text.is_empty() {
+            symlink(&included, planted.join("config.worktree")).unwrap();
+        } else {
+            fs::write(planted.join("config.worktree"), text).unwrap();
+        }
+        let found = Checkout::discover(&planted).map(|_| ());
+        assert!(
+            matches!(&found, Err(GitError::Foreign { how: got, .. }) if *got == how),
+            "{how}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_repository_of_a_stranger_above_the_source_is_not_believed() {
+    let repo = Repo::new();
+    repo.write("x/items/a.json", "{}").commit("one");
+    let (git, items) = (repo.path().join(".git"), repo.path().join("x/items"));
+    if git.metadata().unwrap().uid() != 0 || chown(&git, Some(1234), None).is_err() {
+        eprintln!("skipped: only root gives files to somebody else");
+        return;
+    }
+    let found = Checkout::discover(&items).map(|_| ()).unwrap_err();
+    assert!(matches!(&found, GitError::Stranger { owner: 1234, source_owner: 0, .. }), "{found:?}");
+    assert!(found.to_string().contains(git.to_str().unwrap()), "{found}");
+    // Somebody names the checkout itself.
+    for at in [repo.path(), git.clone()] {
+        discover(&at);
+    }
+    // The same owner, as in a volume that another container fills.
+    chown(&items, Some(1234), None).unwrap();
+    discover(&items);
+    // This process's, which is also root's.
+    chown(&git, Some(0), None).unwrap();
+    discover(&items);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::support::front::{Front, call, hear};
+use crate::support::front::{Front, HOOK_SECRET, call, hear};
 
 /// How long until the server closed.
 async fn lives(mut stream: TcpStream) -> Duration {
@@ -55,9 +55,10 @@ async fn a_header_that_drips_in_is_not_waited_for() {
 async fn a_body_that_does_not_come_is_told_so() {
     let front = Front::start().await;
     let mut stream = front.connect().await;
-    let request =
-        b"POST /hook HTTP/1.1\r\nHost: x\r\nX-Gitlab-Token: x\r\nContent-Length: 10\r\n\r\n";
-    stream.write_all(request).await.unwrap();
+    let request = format!(
+        "POST /hook HTTP/1.1\r\nHost: x\r\nX-Gitlab-Token: {HOOK_SECRET}\r\nContent-Length: 10\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
     hear(stream).await.is(408, "within 5 s");
     front.get("/metrics").await.is(200, "marketsync_hook_requests_total{code=\"408\"} 1");
 }
@@ -113,7 +114,7 @@ async fn a_long_body_is_refused_and_the_refusal_arrives() {
     let proof = [("X-Gitlab-Token", "x")];
     let long = vec![b'x'; 8 * 1024 * 1024];
     front.raw(&call(&proof, &long)).await.is(413, "longer than 1 MiB");
-    let mut chunked = b"POST /hook HTTP/1.1\r\nHost: x\r\nX-Gitlab-Token: x\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut chunked = format!("POST /hook HTTP/1.1\r\nHost: x\r\nX-Gitlab-Token: {HOOK_SECRET}\r\nTransfer-Encoding: chunked\r\n\r\n").into_bytes();
     for _ in 0..200 {
         chunked.extend_from_slice(b"4000\r\n");
         chunked.extend_from_slice(&[b'x'; 0x4000]);
@@ -125,4 +126,55 @@ async fn a_long_body_is_refused_and_the_refusal_arrives() {
     let get = [b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 8388608\r\n\r\n", &long[..]];
     front.raw(&get.concat()).await.is(200, "ok");
     front.get("/metrics").await.is(200, "marketsync_hook_requests_total{code=\"413\"} 2");
+}
+
+/// Its limits are others, and nobody who asks here needs it.
+#[tokio::test]
+async fn http_2_is_not_spoken() {
+    let front = Front::start().await;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let preface = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat();
+    for cut in [0, 1, 11, 12] {
+        let mut stream = front.connect().await;
+        stream.set_nodelay(true).unwrap();
+        let (first, rest) = preface.split_at(cut);
+        stream.write_all(first).await.unwrap();
+        tokio::task::yield_now().await;
+        // It may be gone before all is written.
+        drop(stream.write_all(rest).await);
+        let mut heard = Vec::new();
+        drop(stream.read_to_end(&mut heard).await);
+        assert_eq!(heard, b"", "cut at {cut}");
+    }
+    // What only begins in that way.
+    for begin in ["P", "PRI"] {
+        let mut stream = front.connect().await;
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        tokio::task::yield_now().await;
+        stream.write_all(b"X /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        hear(stream).await.is(405, "called with POST");
+    }
+    front.get("/healthz").await.is(200, "ok");
+}
+
+/// A page of many items is some 100 MiB; there are never more than two.
+#[tokio::test]
+async fn who_reads_the_items_slowly_has_few_beside() {
+    let front = Front::start().await;
+    // More than the buffers of a connection take up.
+    super::full(&front, &"x".repeat(16 * 1024 * 1024));
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = front.connect().await;
+        stream.write_all(b"GET /status?items=true HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut begun = [0];
+        stream.read_exact(&mut begun).await.unwrap();
+        slow.push(stream);
+    }
+    front.get("/status?items=true").await.is(503, "ask again");
+    front.get("/status").await.is(200, "counts");
+    drop(slow.pop());
+    front.get("/status?items=true").await.is(200, "items");
+    hear(slow.remove(0)).await.is(200, "items");
 }
