@@ -171,10 +171,11 @@ fn check_source(config: &SourceConfig) -> Result<(), CommandError> {
     }
 }
 
-/// The log's last word from a process that is asked to end.
+/// Tells that the signal was heard: the call under way is waited for, and a
+/// second signal ends the process at once.
 async fn say_that_it_stops(mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
     if stop.wait_for(|stopped| *stopped).await.is_ok() {
-        info!("Stopping: the call under way is waited for; a second signal ends at once");
+        info!("Stopping");
     }
     std::future::pending().await
 }

@@ -81,7 +81,7 @@ fn the_second_signal_ends_it_at_once() {
     in_flight(&bench);
     let began = Instant::now();
     daemon.signal("TERM");
-    daemon.until("it stops", |daemon| daemon.get("/readyz").0 != 200);
+    daemon.until("it stops", |daemon| daemon.lines("Stopping").len() == 1);
     daemon.signal("TERM");
     let run = daemon.end();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}\n{run}", began.elapsed());
