@@ -163,7 +163,7 @@ pub async fn run(
     announce(&snapshot, &reading, tell);
 
     let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
-    let waiting = again::waiting(retries, &snapshot, order);
+    let waiting = again::waiting(retries, &snapshot, (order.again, order.now));
     let keys = keys(order, &snapshot, ledger, (retries, &waiting));
     let live = observe(market, &snapshot, bodies, locations, store, (keys, order)).await?;
     note_looks(&live, &snapshot, ledger, looks, order.now);

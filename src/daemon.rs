@@ -357,10 +357,11 @@ mod tests {
 
     #[test]
     fn the_server_is_left_alone_as_long_as_it_asks() {
-        let after = Some(Duration::from_secs(8));
+        // Neither a look at HEAD nor a search for drift comes before.
+        let after = Some(Duration::from_secs(25));
         let wait = Turn { rest: Some(Rest::Retry { after }), more: false };
-        let made = driven(QUIET, &[], &[wait, SETTLED]);
-        assert_eq!(made, [(0, Trigger::Start), (8, Trigger::Retry)]);
+        let made = driven(PACE, &[], &[wait, SETTLED, SETTLED]);
+        assert_eq!(made, [(0, Trigger::Start), (25, Trigger::Retry), (25, Trigger::Drift)]);
     }
 
     #[test]

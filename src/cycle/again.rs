@@ -18,14 +18,14 @@ use crate::edge::backoff;
 pub(super) fn waiting(
     retries: &Retries,
     snapshot: &Snapshot,
-    order: &Order,
+    (again, now): (Again, Timestamp),
 ) -> BTreeMap<ItemKey, String> {
-    if order.again == Again::Now {
+    if again == Again::Now {
         return BTreeMap::new();
     }
     let waits = |(key, retry): (&ItemKey, &Retry)| {
         let wanted = snapshot.items.get(key).map(|item| &item.digest);
-        retries.waiting(key, wanted, order.now)?;
+        retries.waiting(key, wanted, now)?;
         Some((key.clone(), retry.why.clone()))
     };
     retries.iter().filter_map(waits).collect()
@@ -109,4 +109,53 @@ pub(super) fn rest(
         let due = due.duration_since(now);
         Rest::Waiting { due: Duration::try_from(due).unwrap_or_default() }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::{close, waiting};
+    use crate::cycle::Again;
+    use crate::domain::catalog::Snapshot;
+    use crate::domain::item::{CommitId, ItemKey, Version};
+    use crate::domain::plan::Plan;
+    use crate::domain::retries::{Failed, Retries};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    /// A source that holds nothing, and one deletion that failed and is due in
+    /// the second 10.
+    fn failed() -> (Snapshot, Retries, ItemKey) {
+        let commit = CommitId("c1".to_owned());
+        let snapshot = Snapshot { commit, items: BTreeMap::new(), problems: Vec::new() };
+        let key = ItemKey { item_id: "a".parse().unwrap(), version: Version::Na };
+        let mut retries = Retries::default();
+        let failed = Failed { wanted: None, was_sent: true, why: "503".to_owned() };
+        retries.failed(&key, failed, |_| at(10));
+        (snapshot, retries, key)
+    }
+
+    #[test]
+    fn an_item_waits_for_its_own_time() {
+        let (snapshot, retries, key) = failed();
+        let when = |again, second| waiting(&retries, &snapshot, (again, at(second)));
+        let due = Again::WhenDue { rejected: false };
+        assert_eq!(when(due, 9), BTreeMap::from([(key, "503".to_owned())]));
+        assert!(when(due, 10).is_empty());
+        assert!(when(Again::Now, 9).is_empty(), "somebody waits for the result");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_any_more_wakes_nobody() {
+        let (snapshot, mut retries, _) = failed();
+        close(&mut retries, &Plan::default(), &snapshot, at(9));
+        assert_eq!(retries.next_due(), Some(at(10)), "it is not due yet");
+        close(&mut retries, &Plan::default(), &snapshot, at(10));
+        assert_eq!(retries.next_due(), None, "it was due, and the plan does not want it");
+    }
 }

@@ -75,3 +75,68 @@ impl Search {
         looks.longest_unseen(keys, self.since, most)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::{Cut, Search};
+    use crate::domain::item::{BlobId, CommitId, Digest, ItemKey, RepoPath, Version};
+    use crate::domain::ledger::{Ledger, Row};
+    use crate::domain::looks::Looks;
+
+    fn key(id: u32) -> ItemKey {
+        ItemKey { item_id: format!("item-{id}").parse().unwrap(), version: Version::Na }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    fn ledger(items: u32) -> Ledger {
+        let row = Row {
+            digest: Digest::of(b"a"),
+            sealed_digest: Digest::of(b"a"),
+            lifecycle: None,
+            object_id: None,
+            commit: CommitId("c0".to_owned()),
+            path: RepoPath::new("a.json").unwrap(),
+            blob: BlobId([1; 20]),
+            at: at(0),
+            corrected: Vec::new(),
+        };
+        let rows = (0..items).map(|id| (key(id), row.clone())).collect();
+        Ledger { rows, ..Ledger::default() }
+    }
+
+    #[test]
+    fn each_item_is_looked_at_once_also_if_that_fails() {
+        let (ledger, mut looks) = (ledger(12), Looks::new(1));
+        let mut search = Search::begin(at(100));
+        let first = search.choose(&ledger, &looks, 1);
+        assert_eq!(first.len(), 5, "one a second, for five seconds");
+        // One look goes, the others fail.
+        looks.note(first.first().unwrap(), at(101));
+        assert!(search.goes_on(&ledger, &looks, at(101), Cut::No));
+        let second = search.choose(&ledger, &looks, 1);
+        assert!(first.is_disjoint(&second), "{first:?} {second:?}");
+        for key in &second {
+            looks.note(key, at(106));
+        }
+        assert!(search.goes_on(&ledger, &looks, at(106), Cut::No));
+        assert_eq!(search.choose(&ledger, &looks, 1).len(), 2);
+        // No look of this part went: the rest would not go either.
+        assert!(!search.goes_on(&ledger, &looks, at(111), Cut::No));
+    }
+
+    #[test]
+    fn what_haste_left_out_is_chosen_again() {
+        let (ledger, looks) = (ledger(3), Looks::new(1));
+        let mut search = Search::begin(at(100));
+        let first = search.choose(&ledger, &looks, 1);
+        assert!(search.goes_on(&ledger, &looks, at(101), Cut::Hurried));
+        assert_eq!(search.choose(&ledger, &looks, 1), first);
+        // What takes too long and brings nothing is not begun again at once.
+        assert!(!search.goes_on(&ledger, &looks, at(106), Cut::Late));
+    }
+}
