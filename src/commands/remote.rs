@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::commands::failure::CommandError;
-use crate::commands::standards::{open_source, options};
+use crate::commands::standards::options;
 use crate::config::{Location, SourceConfig};
 use crate::daemon::until_settled;
 use crate::domain::event::Rest;
 use crate::edge::git::remote::{Limits, LocalClone, Remote, RemoteError, RemoteOptions};
-use crate::edge::source::Source;
+use crate::edge::heartbeat::Heartbeat;
+use crate::edge::source::{Source, SourceError};
 
 /// The folder of the clone in the state directory.
 const CLONE: &str = "clone";
@@ -45,10 +46,24 @@ impl Opened {
     pub(super) fn here(source: Source) -> Self {
         Self { source, _clone: None }
     }
+
+    /// A source that is read from its clone.
+    pub(super) fn from_clone(
+        config: &SourceConfig,
+        clone: Arc<LocalClone>,
+    ) -> Result<Self, SourceError> {
+        let source = Source::open(&options(config, clone.path()))?;
+        Ok(Self { source, _clone: Some(clone) })
+    }
+
+    /// Each file that is read beats this heart.
+    pub(super) fn with_heart(self, heart: Heartbeat) -> Self {
+        Self { source: self.source.with_heart(heart), ..self }
+    }
 }
 
-/// The source for one run: a remote one is fetched, for `patience` if the way
-/// to it fails. The state must be locked.
+/// A remote source for one run: it is fetched, for `patience` if the way to it
+/// fails. The state must be locked.
 pub(super) async fn open_once(
     config: &SourceConfig,
     state: &Path,
@@ -56,13 +71,10 @@ pub(super) async fn open_once(
     stop: watch::Receiver<bool>,
     wait: impl Fn(&RemoteError, Duration),
 ) -> Result<Opened, CommandError> {
-    let Some(remote) = open(config, state)? else {
-        return Ok(Opened::here(open_source(config)?));
-    };
+    let remote = open(config, state)?.ok_or(CommandError::NoClone)?;
     fetch(&remote, patience, stop, wait).await?;
     let clone = remote.current().ok_or(CommandError::NoClone)?;
-    let source = Source::open(&options(config, clone.path()))?;
-    Ok(Opened { source, _clone: Some(clone) })
+    Ok(Opened::from_clone(config, clone)?)
 }
 
 async fn fetch(

@@ -16,7 +16,6 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -51,8 +50,9 @@ pub struct Serving {
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Serves until `shutdown` ends. Then `/readyz` answers 503, no further
-/// connection is accepted, and requests in flight have 3 s to end.
+/// Serves until `shutdown` ends. Then no further connection is accepted, and
+/// requests in flight have 3 s to end. [`Serving::stop`] may come before: the
+/// server then says that the process stops, and goes on.
 ///
 /// # Errors
 /// None today: an accept that fails is tried again.
@@ -63,11 +63,9 @@ pub async fn serve(
 ) -> io::Result<()> {
     let shared = Arc::new(Shared::new(serving));
     let (stopping, mut stopped) = watch::channel(false);
-    let told = Arc::clone(&shared);
     let server = axum::serve(Bounded::new(listener), routes::router(Arc::clone(&shared)))
         .with_graceful_shutdown(async move {
             shutdown.await;
-            told.stopping.store(true, Ordering::Relaxed);
             stopping.send_replace(true);
         });
     let pace = async {

@@ -74,9 +74,8 @@ pub(super) struct Passes {
 }
 
 /// What a pass read, and as whom it asked.
-#[derive(PartialEq, Eq)]
 struct Last {
-    head: Head,
+    commit: CommitId,
     path: RepoPath,
     setting: Digest,
 }
@@ -210,8 +209,6 @@ impl Passes {
         report: &mut Report,
     ) -> Result<Rest, CycleError> {
         let order = self.order(trigger, now);
-        let head = source.head();
-        let setting = order.setting;
         let kept = self.seen.take().filter(|(path, _)| path == source.path());
         let mut seen = match kept {
             Some((_, seen)) => seen,
@@ -241,9 +238,8 @@ impl Passes {
         let result = cycle::run(world, &order, report, &mut tell).await;
         self.seen = Some((source.path().clone(), seen));
         note_delay(source, report, metrics);
-        let path = source.path().clone();
-        self.last =
-            head.ok().filter(|_| report.commit.is_some()).map(|head| Last { head, path, setting });
+        let (path, setting) = (source.path().clone(), order.setting);
+        self.last = report.commit.clone().map(|commit| Last { commit, path, setting });
         if matches!(result, Err(CycleError::Store(_))) {
             // What could not be written down is not remembered either.
             self.ledger = self.store.load_ledger()?;
@@ -320,7 +316,7 @@ impl Passes {
     fn is_unmoved(&self, trigger: Trigger, source: &Source) -> bool {
         let asks = matches!(trigger, Trigger::Commit | Trigger::Hook | Trigger::Poll);
         let (true, true, Some(last)) = (asks, source.is_git(), &self.last) else { return false };
-        source.head().is_ok_and(|head| head == last.head)
+        matches!(source.head(), Ok(Head::Commit(commit)) if commit == last.commit)
             && *source.path() == last.path
             && self.setting() == last.setting
     }

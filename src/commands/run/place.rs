@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
+use crate::commands::remote::Opened;
 use crate::commands::standards::options;
 use crate::config::{Location, SourceConfig};
-use crate::edge::git::remote::{LocalClone, Remote};
+use crate::edge::git::remote::Remote;
 use crate::edge::heartbeat::Heartbeat;
 use crate::edge::metrics::Metrics;
 use crate::edge::source::{Source, SourceError};
@@ -33,13 +34,6 @@ enum Kind {
     Here { location: PathBuf, watch: Box<Watch>, mode: Mode },
     /// Elsewhere; the fetcher tells when it moved.
     Remote(Arc<Remote>),
-}
-
-/// The source as one pass reads it.
-pub(super) struct Opened {
-    pub(super) source: Source,
-    /// Keeps the folder of the clone from going away.
-    _clone: Option<Arc<LocalClone>>,
 }
 
 impl Place {
@@ -94,20 +88,22 @@ impl Place {
         why: Option<String>,
         heart: &Heartbeat,
     ) -> Result<Opened, SourceError> {
-        let (location, clone) = match &self.kind {
-            Kind::Here { location, .. } => (location.clone(), None),
+        let (location, opened) = match &self.kind {
+            Kind::Here { location, .. } => {
+                let source = Source::open(&options(&self.config, location.clone()))?;
+                (location.clone(), Opened::here(source))
+            }
             Kind::Remote(remote) => {
                 let clone = remote.current().ok_or(SourceError::NotFetched { why })?;
-                (clone.path(), Some(clone))
+                (clone.path(), Opened::from_clone(&self.config, clone)?)
             }
         };
-        let source = Source::open(&options(&self.config, location.clone()))?;
-        if self.was_git && !source.is_git() {
+        if self.was_git && !opened.source.is_git() {
             // A volume that is not mounted looks like an empty directory.
             return Err(SourceError::NoLongerGit { path: location });
         }
-        self.was_git = source.is_git();
-        Ok(Opened { source: source.with_heart(heart.clone()), _clone: clone })
+        self.was_git = opened.source.is_git();
+        Ok(opened.with_heart(heart.clone()))
     }
 
     /// A clone that cannot be read is made anew by the next fetch.

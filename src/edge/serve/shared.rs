@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use axum::http::StatusCode;
@@ -18,8 +18,6 @@ const READERS: usize = 2;
 
 pub(super) struct Shared {
     pub(super) serving: Serving,
-    /// Whether the server stops.
-    pub(super) stopping: AtomicBool,
     /// Told of each genuine call of the webhook.
     pub(super) genuine: Notify,
     pub(super) gate: Gate,
@@ -32,7 +30,6 @@ impl Shared {
     pub(super) fn new(serving: Serving) -> Self {
         Self {
             serving,
-            stopping: AtomicBool::new(false),
             genuine: Notify::new(),
             gate: Gate::new(Instant::now()),
             told_secret: AtomicBool::new(false),
@@ -40,8 +37,9 @@ impl Shared {
         }
     }
 
+    /// Whether the process was asked to stop.
     pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed) || *self.serving.stop.borrow()
+        *self.serving.stop.borrow()
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Front {
     pub(crate) home: TempDir,
     /// How often the webhook woke somebody.
     pub(crate) wakes: Arc<AtomicUsize>,
-    stop: Arc<Notify>,
+    stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -76,19 +76,20 @@ impl Front {
             secret: Secret::File(home.path().join("hook-secret")),
             called: Arc::clone(&called),
         };
+        let stop = watch::Sender::new(false);
         let serving = Serving {
             metrics: metrics.clone(),
             standing: receiver,
             heart: heart.clone(),
             patience: wish.patience,
             hook: wish.hook.then_some(hook),
-            stop: watch::channel(false).1,
+            stop: stop.subscribe(),
             state: home.path().join("state"),
         };
-        let stop = Arc::new(Notify::new());
-        let shutdown = Arc::clone(&stop);
+        let mut stopped = stop.subscribe();
         let server = tokio::spawn(async move {
-            serve(listener, serving, async move { shutdown.notified().await }).await.unwrap();
+            let shutdown = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
+            serve(listener, serving, shutdown).await.unwrap();
         });
         let count = Arc::clone(&wakes);
         let counter = tokio::spawn(async move {
@@ -112,7 +113,7 @@ impl Front {
 
     /// Asks it to stop.
     pub(crate) fn stop(&self) {
-        self.stop.notify_one();
+        self.stop.send_replace(true);
     }
 
     /// Waits until it has stopped.
