@@ -15,6 +15,7 @@ use super::error::{CallError, Reach};
 use super::upload::Upload;
 use super::words;
 use crate::edge::address::is_loopback;
+use crate::edge::backoff;
 use crate::edge::secrets::Secrets;
 
 /// The longest document that is read. The whole public catalogue is 2.14 MB.
@@ -25,10 +26,6 @@ const MAX_ERROR: usize = 64 * 1024;
 
 /// The largest file of certificates. The roots of a system are 220 KiB.
 const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The longest time that a server can make us wait with `Retry-After`. A date
-/// far off must not put the program to sleep for ever.
-const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// One request and what became of it, for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,8 +289,8 @@ impl Http {
         };
         let mut response = request.send().await.map_err(|err| self.network(&err))?;
         let status = response.status().as_u16();
-        let retry_after =
-            header(&response, &RETRY_AFTER).and_then(|text| wait(&text, Timestamp::now()));
+        let retry_after = header(&response, &RETRY_AFTER)
+            .and_then(|text| backoff::asked(&text, Timestamp::now()));
         let location = header(&response, &LOCATION);
         let limit = if response.status().is_success() { out.limit } else { MAX_ERROR };
         let (body, cut) = self.read(&mut response, limit).await?;
@@ -347,34 +344,4 @@ fn host_of(url: &Url) -> String {
 
 fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110 §10.2.3).
-fn wait(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    let asked = if let Ok(seconds) = text.parse::<u64>() {
-        Duration::from_secs(seconds)
-    } else {
-        let parser = jiff::fmt::rfc2822::DateTimeParser::new();
-        let date = parser.parse_timestamp(text).ok()?;
-        Duration::try_from(date.duration_since(now)).unwrap_or_default()
-    };
-    Some(asked.min(MAX_RETRY_AFTER))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MAX_RETRY_AFTER, wait};
-    use std::time::Duration;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_has_an_end() {
-        let now = "2024-11-06T08:49:30Z".parse().unwrap();
-        assert_eq!(wait(" 7 ", now), Some(Duration::from_secs(7)));
-        assert_eq!(wait("Wed, 06 Nov 2024 08:49:37 GMT", now), Some(Duration::from_secs(7)));
-        assert_eq!(wait("Wed, 06 Nov 2024 08:49:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(wait("18446744073709551615", now), Some(MAX_RETRY_AFTER));
-        assert_eq!(wait("Thu, 31 Dec 9998 23:59:59 GMT", now), Some(MAX_RETRY_AFTER));
-        assert_eq!(wait("soon", now), None);
-    }
 }

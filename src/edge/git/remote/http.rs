@@ -11,6 +11,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
 };
@@ -22,14 +23,12 @@ use super::access::{Access, Keys};
 use super::error::RemoteError;
 use super::limits::Guard;
 use crate::edge::address::is_loopback;
+use crate::edge::backoff;
 use crate::edge::secrets::Secrets;
 
 /// How often the list of refs may be elsewhere. GitLab does it once, to add
 /// `.git` to the path.
 const MAX_REDIRECTS: usize = 3;
-
-/// The longest time that a server can make us wait with `Retry-After`.
-const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The longest excerpt of somebody's words, in characters.
 const MAX_WORDS: usize = 200;
@@ -289,11 +288,10 @@ fn check_answer(
     Err(RemoteError::refused(why))
 }
 
-/// Seconds only: a git server's date is not worth a parser here.
+/// How long the server asks to be left alone.
 fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    let seconds = text.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+    backoff::asked(text, Timestamp::now())
 }
 
 /// What a network error means, without the address that was asked.
