@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use jiff::Timestamp;
 
-use marketsync::cli::{Cli, Command, Format, LogFormat};
+use marketsync::cli::{Cli, Command, DiffFormat, Format, LogFormat, ValidateFormat};
 use marketsync::commands::failure::CommandError;
-use marketsync::commands::{Exit, apply, marketplace, print, run, status, validate};
+use marketsync::commands::{
+    Exit, apply, diff, export, history, marketplace, print, run, status, validate,
+};
 use marketsync::config::{self, Config, Job, StatusOf};
 use marketsync::domain::report::json;
 use marketsync::edge::telemetry;
@@ -58,6 +60,9 @@ fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
     match job {
         Job::Run(config) => wait_for(run::run(*config)),
         Job::Apply(config) => wait_for(apply::apply(&config, log)),
+        Job::Diff(config) => wait_for(diff::diff(&config)),
+        Job::History(config) => history::history(&config, Timestamp::now()),
+        Job::Export(config) => wait_for(export::export(&config)),
         Job::Validate(config) => validate::validate(&config),
         Job::Status(config) => match &config.of {
             StatusOf::State(dir) => status::of_state(dir, config.format, Timestamp::now()),
@@ -78,8 +83,11 @@ fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
 fn format_of(job: &Job) -> Option<Format> {
     match job {
         Job::Apply(config) => Some(config.format),
-        Job::Validate(config) => Some(config.format),
+        Job::Diff(config) => (config.format == DiffFormat::Json).then_some(Format::Json),
+        Job::Validate(config) => (config.format == ValidateFormat::Json).then_some(Format::Json),
         Job::Status(config) => Some(config.format),
+        Job::History(config) => Some(config.format),
+        Job::Export(config) => Some(config.format),
         Job::Run(_) | Job::Marketplace(_) | Job::Completions(_) => None,
     }
 }
@@ -101,8 +109,13 @@ fn wait_for(work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Ex
 fn asked_format(command: &Command) -> Option<Format> {
     match command {
         Command::Apply(args) => args.output.format,
-        Command::Validate(args) => args.output.format,
+        Command::Diff(args) => (args.format == Some(DiffFormat::Json)).then_some(Format::Json),
+        Command::Validate(args) => {
+            (args.format == Some(ValidateFormat::Json)).then_some(Format::Json)
+        }
         Command::Status(args) => args.output.format,
+        Command::History(args) => args.output.format,
+        Command::Export(args) => args.output.format,
         Command::Run(_) | Command::Marketplace(_) | Command::Completions { .. } => None,
     }
 }

@@ -92,3 +92,45 @@ Switches (the first value is the default; docs/embedded-marketplace.md tells wha
 Exit codes:
   0    ended by a signal
   2    it could not start";
+
+pub(super) const DIFF: &str = "\
+Examples:
+  marketsync diff --endpoint https://console.example.com --company-id my-company --client-id ID
+      What apply would do now
+  marketsync diff --against origin/main --format markdown
+      What this branch changes, without network and account
+  marketsync diff --out plan.json && marketsync apply --plan plan.json
+      Apply exactly what was seen
+
+It reads the direction live → git: - is there, + will be there. Values that look like credentials \
+are masked. The options of the pass say what apply would be given.
+
+Exit codes:
+  0    nothing that apply would do now; what is adopted or held is listed
+  1    differences
+  2    the work could not be done, or a file is wrong; the report is complete all the same
+  3    a guard would hold something (see --allow-deletes and --max-updates)";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  marketsync history my-sidecar
+  marketsync history my-plugin@1.2.0 --state /var/lib/marketsync --format json
+
+The state is found by --state, or else by endpoint, company and source as `apply` was given them.
+
+Exit codes:
+  0    the history was read
+  2    there is no state, no such item in it, or it could not be read";
+
+pub(super) const EXPORT: &str = "\
+Examples:
+  marketsync export catalog --endpoint https://console.example.com --company-id my-company \\
+      --client-id ID --client-secret-file /run/secrets/marketsync
+
+Once the files are committed, `marketsync diff` finds nothing, and `marketsync apply` records every \
+item without a write.
+
+Exit codes:
+  0    every item was written
+  1    some item could not be written; the others were
+  2    the work could not be done: usage, configuration, network, authentication";

@@ -9,8 +9,11 @@ mod market;
 mod remote;
 pub mod apply;
 pub mod run;
+pub mod diff;
 pub mod validate;
 pub mod status;
+pub mod history;
+pub mod export;
 pub mod marketplace;
 
 use std::io::Write as _;

@@ -1,5 +1,6 @@
 //! `validate`: the line up to *load*, without network and without a lock.
 
+use crate::cli::{Format, ValidateFormat};
 use crate::commands::failure::CommandError;
 use crate::commands::progress::Progress;
 use crate::commands::standards::{open_source, standards, warn_of_uncommitted};
@@ -25,7 +26,11 @@ pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
     let result = read(&source, &standards, config.against.as_deref());
     progress.end();
     let report = Report::of(&result?);
-    print(config.format, || text::validated(&report), || json::report(&report, None))?;
+    let format = match config.format {
+        ValidateFormat::Json => Format::Json,
+        _ => Format::Text,
+    };
+    print(format, || text::validated(&report), || json::report(&report, None))?;
     Ok(Exit::from(report.verdict()))
 }
 

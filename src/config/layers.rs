@@ -54,7 +54,7 @@ settings! {
     one:
         source revision path working_tree strict set_tenant default_lifecycle against
         endpoint company_id client_id client_secret_file key_id private_key_file token_file ca_file
-        state drift prune allow_deletes max_updates retry_for
+        state drift prune allow_deletes max_updates retry_for plan out overwrite limit
         format log_format log_level
         url
         listen console data control

@@ -12,23 +12,28 @@ mod miactl;
 mod connect;
 mod remote;
 mod run;
+mod state;
+mod diff;
+mod export;
+mod marketplace;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Url;
-
-use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel};
+use crate::cli::{self, Cli, Command, Drift, Format, LogFormat, LogLevel, ValidateFormat};
 use crate::domain::item::{ItemType, Lifecycle, RepoPath};
 use crate::edge::git::remote::{Access, RemoteUrl, Wanted};
 use crate::edge::store::{Identity, default_dir};
-use crate::embedded::{ConsoleVersion, InvalidConsoleVersion};
 
 pub use connect::{Connect, EMBEDDED_COMPANY, Endpoint};
+pub use diff::{Against, DiffConfig};
 pub use error::ConfigError;
+pub use export::ExportConfig;
 pub use layers::{Environment, SETTINGS};
+pub use marketplace::MarketplaceConfig;
 pub use run::RunConfig;
+pub use state::{HistoryConfig, StatusConfig, StatusOf};
 
 use layers::{Given, Layers, count, text, truth, word};
 
@@ -50,10 +55,16 @@ pub enum Job {
     Run(Box<RunConfig>),
     /// `apply`
     Apply(Box<ApplyConfig>),
+    /// `diff`
+    Diff(Box<DiffConfig>),
     /// `validate`
     Validate(ValidateConfig),
     /// `status`
     Status(StatusConfig),
+    /// `history`
+    History(HistoryConfig),
+    /// `export`
+    Export(Box<ExportConfig>),
     /// `marketplace`
     Marketplace(MarketplaceConfig),
     /// `completions`
@@ -84,6 +95,8 @@ pub struct ApplyConfig {
     pub pass: PassConfig,
     /// How long transient failures are repeated.
     pub retry_for: Duration,
+    /// The plan to which it is held, if it is to one.
+    pub plan: Option<PathBuf>,
     /// The form of the result.
     pub format: Format,
 }
@@ -98,41 +111,7 @@ pub struct ValidateConfig {
     /// Whose items these are, if known.
     pub company: Option<String>,
     /// The form of the result.
-    pub format: Format,
-}
-
-/// A look at the state.
-#[derive(Debug)]
-pub struct StatusConfig {
-    /// Who is asked.
-    pub of: StatusOf,
-    /// The form of the result.
-    pub format: Format,
-}
-
-/// Who knows the status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatusOf {
-    /// The state in this directory.
-    State(PathBuf),
-    /// The process that listens there.
-    Process(Url),
-}
-
-/// A marketplace of our own.
-#[derive(Debug)]
-pub struct MarketplaceConfig {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// The Console that it behaves like.
-    pub console: ConsoleVersion,
-    /// Where the items are kept; none: in memory.
-    pub data: Option<PathBuf>,
-    /// Whether it serves the routes by which tests arrange things.
-    pub control: bool,
-    /// Decisions on what the API leaves open, by name; the names are not
-    /// checked here.
-    pub switches: Vec<(String, String)>,
+    pub format: ValidateFormat,
 }
 
 /// Where the repository is.
@@ -224,9 +203,22 @@ pub fn resolve(cli: &Cli, environment: &Environment) -> Result<Config, ConfigErr
             notices.extend(remote::notice(&config.source.location));
             Job::Apply(Box::new(config))
         }
+        Command::Diff(args) => {
+            let config = diff::diff(&layers, args)?;
+            if let Against::Live { connect, .. } = &config.against {
+                notices.extend(connect::notice(connect));
+            }
+            Job::Diff(Box::new(config))
+        }
         Command::Validate(args) => Job::Validate(validate(&layers, args)?),
-        Command::Status(args) => Job::Status(status(&layers, args)?),
-        Command::Marketplace(args) => Job::Marketplace(marketplace(&layers, args)?),
+        Command::Status(args) => Job::Status(state::status(&layers, args)?),
+        Command::History(args) => Job::History(state::history(&layers, args)?),
+        Command::Export(args) => {
+            let config = export::export(&layers, args)?;
+            notices.extend(connect::notice(&config.connect));
+            Job::Export(Box::new(config))
+        }
+        Command::Marketplace(args) => Job::Marketplace(marketplace::marketplace(&layers, args)?),
         Command::Completions { shell } => Job::Completions(*shell),
     };
     Ok(Config { job, log, notices })
@@ -244,6 +236,7 @@ fn apply(layers: &Layers<'_>, args: &cli::Apply) -> Result<ApplyConfig, ConfigEr
         state: state_of(layers, &args.state, &identity)?,
         pass: pass(layers, &args.pass, Drift::Off)?,
         retry_for: value(layers.one("retry_for", args.retry_for, cli::duration)?, RETRY_FOR),
+        plan: layers.path("plan", args.plan.as_ref())?.map(|given| given.value),
         format: format(layers, &args.output)?,
         source,
         connect,
@@ -267,92 +260,7 @@ fn validate(layers: &Layers<'_>, args: &cli::Validate) -> Result<ValidateConfig,
         source: source(layers, &args.source, None)?,
         against: layers.one("against", args.against.clone(), text)?.map(|given| given.value),
         company: layers.one("company_id", args.company_id.clone(), text)?.map(|given| given.value),
-        format: format(layers, &args.output)?,
-    })
-}
-
-fn status(layers: &Layers<'_>, args: &cli::Status) -> Result<StatusConfig, ConfigError> {
-    let format = format(layers, &args.output)?;
-    if let Some(url) = daemon(layers, args)? {
-        return Ok(StatusConfig { of: StatusOf::Process(url), format });
-    }
-    if let Some(dir) = state(layers, &args.state)? {
-        return Ok(StatusConfig { of: StatusOf::State(dir), format });
-    }
-    let connection = cli::Connection {
-        endpoint: args.endpoint.clone(),
-        company_id: args.company_id.clone(),
-        ..cli::Connection::default()
-    };
-    let target = connect::target(layers, &connection)?;
-    let path = below(layers, args.path.as_ref())?;
-    let source = match remote::url(layers, args.source.as_ref())? {
-        Some(Given { value: url, .. }) => remote::name(&url, path.as_ref()),
-        None => source_name(&location(layers, args.source.as_ref())?, path.as_ref()),
-    };
-    let identity =
-        Identity { endpoint: target.endpoint.to_string(), company: target.company, source };
-    Ok(StatusConfig { of: StatusOf::State(usual_state(layers, &identity)?), format })
-}
-
-/// The process that is to be asked, if one is. Environment and file may hold
-/// what other commands need; an option says what this one is to do.
-fn daemon(layers: &Layers<'_>, args: &cli::Status) -> Result<Option<Url>, ConfigError> {
-    let others = [
-        ("--state", args.state.state.is_some()),
-        ("SOURCE", args.source.is_some()),
-        ("--path", args.path.is_some()),
-        ("--endpoint", args.endpoint.is_some()),
-        ("--company-id", args.company_id.is_some()),
-    ];
-    let other = others.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name);
-    match (&args.url, other) {
-        (None, Some(_)) => Ok(None),
-        (Some(_), Some(other)) => {
-            Err(ConfigError::Both { one: "--url".to_owned(), other: other.to_owned() })
-        }
-        (url, None) => Ok(layers.checked("url", url.as_ref(), address)?.map(|given| given.value)),
-    }
-}
-
-/// The address of a process of ours: http, as it speaks it, if nothing else is
-/// said.
-fn address(text: &str) -> Result<Url, String> {
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    // The text is not repeated: it may hold a password.
-    let url: Url = with_scheme.parse().map_err(|cause| format!("this is no URL: {cause}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("this is an http:// or https:// URL, not {}://", url.scheme()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("this URL holds no user and no password; nobody asks for one".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("this URL has no query (`?`) and no fragment (`#`)".to_owned());
-    }
-    Ok(url)
-}
-
-fn marketplace(
-    layers: &Layers<'_>,
-    args: &cli::Marketplace,
-) -> Result<MarketplaceConfig, ConfigError> {
-    let switch = |text: &str| match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("`{text}` is not NAME=VALUE")),
-    };
-    let console =
-        |text: &str| text.parse().map_err(|why: InvalidConsoleVersion| format!("`{text}`: {why}"));
-    let switches = layers.several("switch", &args.switches, switch)?;
-    Ok(MarketplaceConfig {
-        listen: listen(layers, args.listen.as_ref())?,
-        console: value(
-            layers.checked("console", args.console.as_ref(), console)?,
-            ConsoleVersion::default(),
-        ),
-        data: layers.path("data", args.data.as_ref())?.map(|given| given.value),
-        control: value(layers.one("control", args.control, truth)?, false),
-        switches: switches.into_iter().map(|given| given.value).collect(),
+        format: value(layers.one("format", args.format, word)?, ValidateFormat::Text),
     })
 }
 
