@@ -13,7 +13,6 @@ mod connection;
 pub mod wire;
 pub mod pack;
 pub mod answer;
-mod compare;
 mod upload;
 mod http;
 mod auth;

@@ -12,6 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{Bodies, Snapshot};
+use crate::domain::compare::differences;
 use crate::domain::event::NOT_ASKED;
 use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
 use crate::domain::item::{Item, ItemKey, NA, Version};
@@ -20,7 +21,6 @@ use crate::domain::tree::Tree;
 
 use super::answer::object_id;
 use super::client::Marketplace;
-use super::compare::differing;
 use super::error::{CallError, ObserveError, left_alone};
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
@@ -327,7 +327,8 @@ fn compare<T: Tree>(
         });
     };
     let document = bodies.document(item)?;
-    let fields = differing(live, &document, generation);
+    let found = differences(live, &document, generation);
+    let fields = found.into_iter().map(|change| change.pointer).collect();
     let mut sight = Sight { key, object_id, unwanted: false, fields, unseen: VecDeque::new() };
     for image in &item.images {
         let name = images::name(item, image);
@@ -352,7 +353,7 @@ pub(super) fn is_as_sent(
     locations: &ImageLocations,
     generation: Generation,
 ) -> bool {
-    differing(live, document, generation).is_empty()
+    differences(live, document, generation).is_empty()
         && item.images.iter().all(|image| {
             let there = live.get(image.slot.url_field()).and_then(Value::as_str);
             there.is_some() && there == locations.get(&images::name(item, image))
