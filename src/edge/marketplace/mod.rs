@@ -30,7 +30,7 @@ pub use connection::{Connection, Credential, Patience, SetupError};
 pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::{Call, InFlight};
-pub use observe::{Favour, Observing};
+pub use observe::{Favour, Observing, Sighted, Witness};
 
 /// How many requests are in flight at most (`practice.md` §4).
 pub const IN_FLIGHT: usize = 4;
