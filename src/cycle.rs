@@ -20,8 +20,8 @@ use crate::domain::canon::Generation;
 use crate::domain::catalog::{self, Bodies, Snapshot};
 use crate::domain::event::{Event, Outcome, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations};
-use crate::domain::item::{Digest, ItemKey};
-use crate::domain::ledger::{self, Ledger, Settling};
+use crate::domain::item::{CommitId, Digest, ItemKey};
+use crate::domain::ledger::{self, AUTHOR_CHARS, Ledger, Settling};
 use crate::domain::looks::Looks;
 use crate::domain::plan::{self, Limits, Live, Look, Plan, Policy, Scope};
 use crate::domain::report::Report;
@@ -29,6 +29,7 @@ use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
+use crate::domain::text::cut;
 use crate::edge::marketplace::{
     CallError, Favour, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
 };
@@ -184,8 +185,9 @@ pub async fn run(
 
     report.timing.plan = watch.lap();
 
-    let settling =
-        Settling { commit: snapshot.commit.clone(), now: order.now, setting: order.setting };
+    let author = if plan.changes.is_empty() { None } else { author(source, &snapshot.commit)? };
+    let commit = snapshot.commit.clone();
+    let settling = Settling { commit, author, now: order.now, setting: order.setting };
     let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
     let changes = plan.changes.clone();
     let tries = &retries.sent_in_vain();
@@ -367,6 +369,12 @@ fn limits(
         updates: order.max_updates,
         generation,
     })
+}
+
+/// Who wrote this commit; none if nobody says so.
+fn author(source: &Source, commit: &CommitId) -> Result<Option<String>, SourceError> {
+    let name = source.commit_info(commit)?.map(|info| cut(info.author.trim(), AUTHOR_CHARS));
+    Ok(name.filter(|name| !name.is_empty()))
 }
 
 /// How long the pass takes, and each phase of it.

@@ -29,5 +29,6 @@ pub mod manifest;
 pub mod catalog;
 pub mod plan;
 pub mod status;
+pub mod past;
 pub mod report;
 pub mod standing;

@@ -24,6 +24,7 @@ mod exits;
 mod faults;
 mod faults_beside;
 mod git;
+mod history;
 mod hook;
 mod metrics;
 mod pass;
