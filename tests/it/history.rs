@@ -35,6 +35,7 @@ fn trail(changes: Vec<Past>, older: usize) -> Trail {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "three snapshots")]
 fn the_table_and_the_object() {
     let fields = ["/a", "/b", "/c", "/d", "/e"].map(str::to_owned).to_vec();
     let refused = LastResult::Rejected { why: "no such category".to_owned() };

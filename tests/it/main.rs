@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+mod annotations;
 mod architecture;
 mod canon;
 mod catalog;

@@ -12,6 +12,7 @@ use crate::domain::source::{Problem, Severity};
 pub mod json;
 pub mod text;
 pub mod history;
+pub mod annotations;
 
 /// Everything that a pass found and did.
 #[derive(Debug, Clone, Default)]
