@@ -22,14 +22,15 @@ use crate::domain::canon::Generation;
 use crate::domain::catalog::{Bodies, Snapshot};
 use crate::domain::event::{Event, Outcome, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations};
-use crate::domain::item::Digest;
-use crate::domain::ledger::{self, Ledger, Settling};
+use crate::domain::item::{CommitId, Digest};
+use crate::domain::ledger::{self, AUTHOR_CHARS, Ledger, Settling};
 use crate::domain::looks::Looks;
 use crate::domain::plan::{Live, Look, Plan, Scope};
 use crate::domain::report::Report;
 use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
 use crate::domain::standards::Standards;
+use crate::domain::text::cut;
 use crate::edge::marketplace::{CallError, Marketplace, ObserveError, SendError, Sending, Sent};
 use crate::edge::source::{Source, SourceError};
 use crate::edge::store::{Store, StoreError};
@@ -205,8 +206,9 @@ pub async fn run(
     note_defaults(&plan, generation, standards, tell);
     report.timing.plan += watch.lap();
 
-    let settling =
-        Settling { commit: snapshot.commit.clone(), now: order.now, setting: order.setting };
+    let author = if plan.changes.is_empty() { None } else { author(source, &snapshot.commit)? };
+    let commit = snapshot.commit.clone();
+    let settling = Settling { commit, author, now: order.now, setting: order.setting };
     let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
     let changes = plan.changes.clone();
     let tries = &retries.sent_in_vain();
@@ -268,6 +270,12 @@ fn note_defaults(
              (--default-lifecycle chooses another)"
         )));
     }
+}
+
+/// Who wrote this commit; none if nobody says so.
+fn author(source: &Source, commit: &CommitId) -> Result<Option<String>, SourceError> {
+    let name = source.commit_info(commit)?.map(|info| cut(info.author.trim(), AUTHOR_CHARS));
+    Ok(name.filter(|name| !name.is_empty()))
 }
 
 /// Where outcomes are written down, one batch after the other.

@@ -127,6 +127,16 @@ pub enum CommandError {
         /// Where it was looked for.
         dir: PathBuf,
     },
+    /// The state knows nothing of an item.
+    #[error("the state in {} has no history of {item}", dir.display())]
+    NoHistory {
+        /// The state directory.
+        dir: PathBuf,
+        /// What was asked for: an item, or one version of it.
+        item: String,
+        /// What to do.
+        hint: String,
+    },
     /// The daemon's own work ended, which it never does by itself.
     #[error("the work of the daemon ended by itself; the log says what came before")]
     Ended,
@@ -182,6 +192,7 @@ impl CommandError {
                  needs the options of the pass that diff was given"
                     .to_owned(),
             ),
+            Self::NoHistory { hint, .. } => Some(hint.clone()),
             Self::Probe(ProbeError::Unreachable { .. }) => Some(
                 "check that `marketsync run` runs there, and that the URL is that of its --listen".to_owned(),
             ),

@@ -32,5 +32,6 @@ pub mod plan;
 pub mod approval;
 pub mod diff;
 pub mod status;
+pub mod past;
 pub mod report;
 pub mod standing;

@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+mod annotations;
 mod architecture;
 mod canon;
 mod catalog;
@@ -24,6 +25,7 @@ mod exits;
 mod faults;
 mod faults_beside;
 mod git;
+mod history;
 mod hook;
 mod metrics;
 mod pass;

@@ -12,6 +12,8 @@ use crate::domain::source::{Problem, Severity};
 pub mod json;
 pub mod text;
 pub mod diff;
+pub mod history;
+pub mod annotations;
 
 /// Everything that a pass found and did.
 #[derive(Debug, Clone, Default)]

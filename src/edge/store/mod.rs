@@ -26,7 +26,7 @@ use crate::domain::status::Status;
 
 pub use cache::{LOCATIONS_KEPT, Locations};
 pub use error::StoreError;
-pub use history::{HISTORY_AGE, HISTORY_ROWS, Past, PastResult};
+pub use history::{HISTORY_AGE, HISTORY_ROWS};
 pub use place::default_dir;
 
 /// What a state directory is for. It is written when the directory is made,
