@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
 mod annotations;
+mod approval;
 mod architecture;
 mod canon;
 mod catalog;
