@@ -76,7 +76,6 @@ pub(super) async fn start_embedded(
 
 /// Starts a marketplace in this process that begins with the items in the
 /// state directory and changes nothing there: for commands that only read.
-#[expect(dead_code, reason = "`export` and `diff` are about to use it")]
 pub(super) async fn start_embedded_copy(
     state: &Path,
     servers: &mut JoinSet<Result<(), EmbeddedError>>,

@@ -27,6 +27,7 @@ pub mod standards;
 mod draft;
 pub mod manifest;
 pub mod catalog;
+pub mod export;
 pub mod plan;
 pub mod status;
 pub mod report;

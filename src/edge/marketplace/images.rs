@@ -40,6 +40,18 @@ pub(super) enum Uploaded {
     Refused(String),
 }
 
+/// What a look for a picture brought.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The picture.
+    Bytes(Vec<u8>),
+    /// It cannot be had, now or later.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+}
+
 impl Marketplace {
     /// The location that an answer to an upload names.
     ///
@@ -77,17 +89,29 @@ impl Marketplace {
     /// # Errors
     /// [`CallError::Unavailable`] when it could not be fetched for a moment:
     /// nothing is known then, and nothing is overwritten for that.
-    ///
-    /// Only a path on the configured server is fetched, so that nobody who
-    /// edits an item can make this program call other servers.
     pub(super) async fn has_image(
         &self,
         location: &str,
         digest: Digest,
     ) -> Result<bool, CallError> {
+        Ok(match self.fetch_image(location).await? {
+            Fetched::Bytes(bytes) => Digest::of(&bytes) == digest,
+            Fetched::Nothing { .. } => false,
+        })
+    }
+
+    /// The bytes of a picture of the marketplace.
+    ///
+    /// Only a path on the configured server is fetched, so that nobody who
+    /// edits an item can make this program call other servers.
+    ///
+    /// # Errors
+    /// [`CallError::Unavailable`] when it could not be fetched for a moment.
+    pub(super) async fn fetch_image(&self, location: &str) -> Result<Fetched, CallError> {
+        let nothing = |why: String| Ok(Fetched::Nothing { why });
         let Some(url) = self.image_url(location).filter(|_| !self.http.secrets().are_in(location))
         else {
-            return Ok(false);
+            return nothing("its location is no path of this marketplace".to_owned());
         };
         let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
         let out = Outgoing {
@@ -100,9 +124,13 @@ impl Marketplace {
         };
         match self.exchange(&out).await {
             Ok(reply) if reply.is_trouble() => Err(self.failure(&reply, "read images")),
-            Ok(reply) => Ok(reply.status == 200 && !reply.cut && Digest::of(&reply.body) == digest),
+            Ok(reply) if reply.status != 200 => {
+                nothing(format!("the marketplace answers {}: {}", reply.status, reply.words()))
+            }
+            Ok(reply) if reply.cut => nothing(format!("it has more than {limit} bytes")),
+            Ok(reply) => Ok(Fetched::Bytes(reply.body)),
             Err(err) if err.is_transient() => Err(err),
-            Err(_) => Ok(false),
+            Err(err) => nothing(err.to_string()),
         }
     }
 
