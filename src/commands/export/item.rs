@@ -96,6 +96,13 @@ impl Work<'_> {
         }
     }
 
+    /// Nothing is left to do of an item.
+    fn forget(&self, item_id: &ItemId) {
+        if let Some(pending) = self.pending.borrow_mut().as_mut() {
+            pending.remove(item_id);
+        }
+    }
+
     /// The versions that are left of an item; none where they could not be
     /// asked for.
     async fn versions(
@@ -118,6 +125,12 @@ impl Work<'_> {
                     // A Console that cannot say still has what it listed.
                     versions = left.versions;
                 }
+                if versions.is_empty() {
+                    let why = "it is listed, and the marketplace names no version of it";
+                    self.tell(item_id, None, failed(why.to_owned()));
+                    self.forget(item_id);
+                    return Ok(None);
+                }
                 if let Some(left) =
                     self.pending.borrow_mut().as_mut().and_then(|all| all.get_mut(item_id))
                 {
@@ -130,9 +143,7 @@ impl Work<'_> {
             Err(Trouble::Passing(why)) => self.tell(item_id, None, failed(why)),
             Err(Trouble::Lasting(why)) => {
                 self.tell(item_id, None, failed(why));
-                if let Some(pending) = self.pending.borrow_mut().as_mut() {
-                    pending.remove(item_id);
-                }
+                self.forget(item_id);
             }
             Err(Trouble::All(error)) => return Err(error),
         }
