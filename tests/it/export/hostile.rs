@@ -17,7 +17,7 @@ fn row(item_id: &str) -> Value {
 fn item(item_id: &str) -> Value {
     json!({ "itemId": item_id, "name": "A", "tenantId": COMPANY, "lifecycleStatus": "published",
         "itemTypeDefinitionRef": { "namespace": "mia-platform", "name": "sidecar" },
-        "resources": { "name": "a" } })
+        "resources": { "name": "a", "dockerImage": "a:1" } })
 }
 
 fn page(seen: &Seen) -> Option<u64> {
