@@ -117,7 +117,7 @@ async fn fetched(
 }
 
 /// Says how long it is until the next try.
-fn tell_pause(progress: &Progress, pause: Duration) {
+pub(super) fn tell_pause(progress: &Progress, pause: Duration) {
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     progress.say(format!("trying again in {} s", pause.as_secs()));
     progress.above(|| info!(pause_ms, "Trying again"));

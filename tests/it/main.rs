@@ -23,6 +23,7 @@ mod directory;
 mod embedded;
 mod embedded_faults;
 mod exits;
+mod export;
 mod faults;
 mod faults_beside;
 mod git;

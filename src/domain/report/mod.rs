@@ -14,6 +14,7 @@ pub mod text;
 pub mod diff;
 pub mod history;
 pub mod annotations;
+pub mod exported;
 
 /// Everything that a pass found and did.
 #[derive(Debug, Clone, Default)]
