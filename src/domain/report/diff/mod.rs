@@ -1,21 +1,14 @@
-//! stub
-pub mod text {
-    pub fn diff(diff: &crate::domain::diff::Diff) -> String {
-        format!("{diff:#?}\n")
-    }
-}
-pub mod markdown {
-    pub fn diff(diff: &crate::domain::diff::Diff) -> String {
-        format!("{diff:#?}\n")
-    }
-}
-pub mod html {
-    pub fn diff(diff: &crate::domain::diff::Diff) -> String {
-        format!("{diff:#?}\n")
-    }
-}
-pub mod json {
-    pub fn diff(diff: &crate::domain::diff::Diff) -> serde_json::Value {
-        serde_json::json!(format!("{diff:#?}\n"))
-    }
-}
+//! The renderings of a [`Diff`](crate::domain::diff::Diff): one description,
+//! for a terminal, a program, a pull request and a browser.
+//!
+//! Whatever a file or a server says stands in a line that begins with a word
+//! or a sign of ours, so that no line of it is a command to the system that
+//! shows the report.
+
+mod safe;
+mod words;
+mod rows;
+pub mod text;
+pub mod json;
+pub mod markdown;
+pub mod html;
