@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     };
     let exit = resolved.and_then(start).unwrap_or_else(|error| {
         complain(&error, lines, format);
-        Exit::CouldNot
+        error.exit()
     });
     ExitCode::from(exit.code())
 }
@@ -61,7 +61,7 @@ fn dispatch(job: Job, log: LogFormat) -> Result<Exit, CommandError> {
         Job::Run(config) => wait_for(run::run(*config)),
         Job::Apply(config) => wait_for(apply::apply(&config, log)),
         Job::Diff(config) => wait_for(diff::diff(&config)),
-        Job::History(config) => history::history(&config, Timestamp::now()),
+        Job::History(config) => history::history(&config),
         Job::Export(config) => wait_for(export::export(&config)),
         Job::Validate(config) => validate::validate(&config),
         Job::Status(config) => match &config.of {

@@ -1,5 +1,7 @@
 //! `validate`: the line up to *load*, without network and without a lock.
 
+use serde_json::Value;
+
 use crate::cli::{Format, ValidateFormat};
 use crate::commands::failure::CommandError;
 use crate::commands::progress::Progress;
@@ -10,7 +12,7 @@ use crate::cycle;
 use crate::domain::catalog::{Bodies, Snapshot};
 use crate::domain::delta::{FieldChange, full_delta};
 use crate::domain::manifest;
-use crate::domain::report::{Report, json, text};
+use crate::domain::report::{Report, annotations, json, text};
 use crate::domain::rules;
 use crate::domain::seen::Seen;
 use crate::domain::source::Problem;
@@ -26,11 +28,14 @@ pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
     let result = read(&source, &standards, config.against.as_deref());
     progress.end();
     let report = Report::of(&result?);
-    let format = match config.format {
-        ValidateFormat::Json => Format::Json,
-        _ => Format::Text,
-    };
-    print(format, || text::validated(&report), || json::report(&report, None))?;
+    match config.format {
+        ValidateFormat::Text => print(Format::Text, || text::validated(&report), Value::default),
+        ValidateFormat::Json => print(Format::Json, String::new, || json::report(&report, None)),
+        ValidateFormat::Github => {
+            print(Format::Text, || annotations::github(&report), Value::default)
+        }
+        ValidateFormat::Gitlab => print(Format::Json, String::new, || annotations::gitlab(&report)),
+    }?;
     Ok(Exit::from(report.verdict()))
 }
 

@@ -13,6 +13,10 @@ use crate::domain::item::{BlobId, CommitId, Digest, Item, ItemKey, Lifecycle, Re
 /// an hour.
 pub const CORRECTIONS_KEPT: usize = 3;
 
+/// How much of the name of an author is kept, in characters: any name fits,
+/// and a name of a megabyte is none.
+pub const AUTHOR_CHARS: usize = 100;
+
 /// What was last applied of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
@@ -70,6 +74,9 @@ pub fn circumstances(wanted: &Digest, setting: &Digest) -> Digest {
 pub struct Settling {
     /// The commit of the pass.
     pub commit: CommitId,
+    /// Who wrote that commit, where that is known: text of others, of one line
+    /// and not longer than [`AUTHOR_CHARS`].
+    pub author: Option<String>,
     /// The time of the pass.
     pub now: Timestamp,
     /// The digest of schemas and credential (see [`circumstances`]).

@@ -10,7 +10,7 @@ use crate::domain::event::{Applied, Change, Event, Failure, Held, Hold, Outcome,
 use crate::domain::item::CommitId;
 use crate::domain::report::text;
 use crate::domain::source::{Problem, Severity};
-use crate::domain::text::clean;
+use crate::domain::text::{clean, no_command};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +44,7 @@ pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<()
     let colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || Lines { is_json: format == LogFormat::Json })
         .with_target(false)
         // A line that cannot be written is lost; the work goes on. Told on
         // stderr, that very fact would end the process.
@@ -58,6 +58,25 @@ pub fn init(format: LogFormat, level: &str, timestamps: Timestamps) -> Result<()
     // Tests start more than one run in a process; the first subscriber serves.
     drop(started);
     Ok(())
+}
+
+/// The lines of the log on their way to stderr. What an item, a commit or a
+/// server says stands in them, and a CI runner reads them: it finds no command.
+struct Lines {
+    is_json: bool,
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        // One event is written at once, and is UTF-8.
+        let shown = no_command(&String::from_utf8_lossy(line), self.is_json);
+        std::io::stderr().lock().write_all(shown.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().lock().flush()
+    }
 }
 
 /// One event, one line. Unchanged items are counted, not listed; bodies and

@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+mod annotations;
 mod architecture;
 mod canon;
 mod catalog;
@@ -25,6 +26,7 @@ mod export;
 mod faults;
 mod faults_beside;
 mod git;
+mod history;
 mod hook;
 mod metrics;
 mod pass;

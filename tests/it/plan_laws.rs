@@ -195,7 +195,12 @@ impl World {
         };
         let plan = check(plan(&snapshot, &self.ledger, &live, &policy), &limits);
         let (before, server_before) = (self.ledger.clone(), self.server.clone());
-        let settling = Settling { commit: snapshot.commit.clone(), now, setting: policy.setting };
+        let settling = Settling {
+            commit: snapshot.commit.clone(),
+            author: None,
+            now,
+            setting: policy.setting,
+        };
         let (reach, save) = weather.crash.unwrap_or((usize::MAX, usize::MAX));
         let mut sent = Vec::new();
         for (number, change) in plan.changes.iter().take(reach).enumerate() {

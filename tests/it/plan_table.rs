@@ -281,7 +281,7 @@ fn a_rejection_that_settles_holds_the_next_plan() {
     settle(
         &mut ledger,
         &outcome,
-        &Settling { commit: commit("c1"), now: noon(0), setting: digest(7) },
+        &Settling { commit: commit("c1"), author: None, now: noon(0), setting: digest(7) },
     );
     let told = told(&plan(&source, &ledger, &live, &anything_goes()));
     assert_eq!(told, "held create new (the marketplace rejected this before: no)");
@@ -294,7 +294,8 @@ fn what_was_applied_is_rejected_no_more() {
         let mut ledger = rejected(None);
         let again = Policy { retry_rejected: true, ..anything_goes() };
         let plan = plan(&source, &ledger, &looks([("a", "NA", look)]), &again);
-        let settling = Settling { commit: commit("c1"), now: noon(1), setting: digest(7) };
+        let settling =
+            Settling { commit: commit("c1"), author: None, now: noon(1), setting: digest(7) };
         settle(&mut ledger, &crate::support::domain::done(&plan.changes[0]), &settling);
         assert!(ledger.rejections.is_empty());
         let row = &ledger.rows[&key("a", "NA")];
@@ -614,7 +615,7 @@ fn an_edit_of_a_lost_item_is_no_correction() {
         settle(
             &mut ledger,
             &outcome,
-            &Settling { commit: commit("c1"), now: noon(0), setting: digest(7) },
+            &Settling { commit: commit("c1"), author: None, now: noon(0), setting: digest(7) },
         );
         ledger.rows[&key("a", "NA")].corrected.clone()
     };

@@ -210,7 +210,8 @@ async fn the_items_are_those_of_the_state_beside_its_writer() {
         source: "/srv/catalogue".to_owned(),
     };
     let mut store = Store::open(&front.state(), &identity, noon(0)).unwrap();
-    let settling = Settling { now: noon(0), commit: commit("c0ffee12345"), setting: digest(1) };
+    let settling =
+        Settling { now: noon(0), author: None, commit: commit("c0ffee12345"), setting: digest(1) };
     let mut ledger = store.load_ledger().unwrap();
     let wanted = crate::support::domain::item("tls-proxy", "NA").build();
     let change = Change {

@@ -86,7 +86,7 @@ fn change(change: &Change) -> Value {
     })
 }
 
-fn extended(base: Value, more: Value) -> Value {
+pub(super) fn extended(base: Value, more: Value) -> Value {
     match (base, more) {
         (Value::Object(mut base), Value::Object(more)) => {
             base.extend(more);

@@ -11,6 +11,9 @@ use crate::domain::source::{Problem, Severity};
 
 pub mod json;
 pub mod text;
+pub mod diff;
+pub mod history;
+pub mod annotations;
 pub mod exported;
 
 /// Everything that a pass found and did.

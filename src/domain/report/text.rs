@@ -8,7 +8,7 @@ use crate::domain::event::{Applied, Failure, Outcome, Verb};
 use crate::domain::report::Report;
 use crate::domain::source::{Problem, Severity, clean};
 use crate::domain::status::{LastResult, Status};
-use crate::domain::text::cut;
+use crate::domain::text::{cut, no_first_command};
 
 /// The longest cell of a table in characters: every row is as wide as the
 /// widest.
@@ -171,20 +171,22 @@ pub fn validated(report: &Report) -> String {
         out.push_str(&problem(found));
         out.push('\n');
     }
+    line(&mut out, format_args!("{}", validated_line(report)));
+    out
+}
+
+/// The line that counts what `validate` found.
+pub(super) fn validated_line(report: &Report) -> String {
     let errors = report.errors().count();
     let warnings = report.problems.len() - errors;
     let commit =
         report.commit.as_ref().map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
-    line(
-        &mut out,
-        format_args!(
-            "{}{commit}: {}, {}",
-            counted(report.items, "valid item"),
-            counted(errors, "problem"),
-            counted(warnings, "warning")
-        ),
-    );
-    out
+    format!(
+        "{}{commit}: {}, {}",
+        counted(report.items, "valid item"),
+        counted(errors, "problem"),
+        counted(warnings, "warning")
+    )
 }
 
 /// Every item that is known, as of `now`.
@@ -225,8 +227,7 @@ fn items(count: usize) -> String {
     counted(count, "item")
 }
 
-/// A number and what it counts.
-pub fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
@@ -263,7 +264,8 @@ pub fn table<const N: usize>(
     out.push('\n');
 }
 
-/// Adds one line. Writing to a `String` cannot fail.
+/// Adds one line, of which no CI runner takes the beginning for a command.
 pub fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(out, "{text}");
+    out.push_str(&no_first_command(&text.to_string()));
+    out.push('\n');
 }

@@ -89,7 +89,7 @@ impl Problem {
     pub fn of_file(path: &RepoPath, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
-            path: path.to_string(),
+            path: if *path == RepoPath::root() { ".".to_owned() } else { path.as_str().to_owned() },
             position: None,
             pointer: None,
             message: message.into(),

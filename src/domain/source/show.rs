@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::domain::item::RepoPath;
 use crate::domain::source::{Excerpt, Position, Problem};
-use crate::domain::text::{clean_char, cut};
+use crate::domain::text::{cleaned, cut};
 
 /// The longest text of [`Problem::found`] in characters: one line of a
 /// terminal.
@@ -81,11 +81,7 @@ pub(super) fn excerpt(text: &str, range: Range<usize>) -> Excerpt {
     let column = column - skipped;
     let length =
         text.get(start..end).unwrap_or_default().chars().take(EXCERPT_CHARS - column).count();
-    Excerpt {
-        text: shown.map(clean_char).collect(),
-        start: number(column),
-        length: number(length.max(1)),
-    }
+    Excerpt { text: cleaned(shown).collect(), start: number(column), length: number(length.max(1)) }
 }
 
 /// The problem of bytes that are not UTF-8 from `offset` on.

@@ -13,7 +13,6 @@ mod connection;
 pub mod wire;
 pub mod pack;
 pub mod answer;
-mod compare;
 mod upload;
 mod http;
 mod auth;
@@ -34,7 +33,7 @@ pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::{Call, InFlight};
 pub use images::Fetched;
 pub use inventory::{InventoryError, Listing, Remarks, Round, held_pictures};
-pub use observe::{Favour, Observing};
+pub use observe::{Favour, Observing, Sighted, Witness};
 
 /// How many requests are in flight at most (`practice.md` §4).
 pub const IN_FLIGHT: usize = 4;

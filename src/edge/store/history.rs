@@ -1,17 +1,18 @@
 //! What was tried: one row for each change, kept for a while.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Row as SqlRow, Transaction};
+use rusqlite::{Connection, Row as SqlRow, Transaction};
 
 use super::Store;
 use super::error::{Fault, StoreError};
 use super::rows::{self, from_word, json, time, word};
-use crate::domain::event::{Action, Failure, Outcome, Reason, Verb};
+use crate::domain::event::{Failure, Outcome};
 use crate::domain::item::{CommitId, Digest, ItemId, ItemKey, Version};
 use crate::domain::ledger::Settling;
-use crate::domain::status::{LastResult, LastTry};
+use crate::domain::past::{Past, Trail};
+use crate::domain::status::LastResult;
 
 /// Rows older than this go (`practice.md` §4): a year and a month, so that a
 /// yearly look finds the last one.
@@ -31,54 +32,15 @@ const WHY_KEPT: usize = 2_000;
 /// How many differing fields are kept.
 const FIELDS_KEPT: usize = 100;
 
-/// One change that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
-    /// Which item.
-    pub key: ItemKey,
-    /// The time of the pass.
-    pub at: Timestamp,
-    /// The commit that asked for it.
-    pub commit: CommitId,
-    /// What was to be done.
-    pub action: Action,
-    /// Why.
-    pub reason: Reason,
-    /// What became of it.
-    pub result: PastResult,
-    /// The marketplace's id of the version, if known.
-    pub object_id: Option<String>,
-    /// What was recorded before.
-    pub from: Option<Digest>,
-    /// What was wanted; none if it was to go.
-    pub to: Option<Digest>,
-    /// JSON pointers of fields that differed, at most 100.
-    pub fields: Vec<String>,
-}
+const COLUMNS: &str = "item_id, version, at, commit_id, action, reason, result, why, object_id, from_digest, to_digest, fields, author";
 
-impl From<Past> for LastTry {
-    fn from(past: Past) -> Self {
-        let result = match past.result {
-            PastResult::Done(verb) => LastResult::Done { verb },
-            PastResult::Transient(why) => LastResult::Failed { why },
-            PastResult::Rejected(why) => LastResult::Rejected { why },
-        };
-        Self { at: past.at, commit: past.commit, result }
-    }
+/// The same of a layout that does not have all of them: a reader changes
+/// nothing, not even what is old.
+fn columns(connection: &Connection) -> Result<String, Fault> {
+    let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let names = if layout < 2 { COLUMNS.replace("author", "NULL") } else { COLUMNS.to_owned() };
+    Ok(names)
 }
-
-/// What became of a change, as far as history keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PastResult {
-    /// It was made.
-    Done(Verb),
-    /// It was not made, and may go another time; why.
-    Transient(String),
-    /// The marketplace refused it; why.
-    Rejected(String),
-}
-
-const COLUMNS: &str = "item_id, version, at, commit_id, action, reason, result, why, object_id, from_digest, to_digest, fields";
 
 impl Store {
     /// What was tried with one item, or with one version of it; the newest
@@ -87,22 +49,52 @@ impl Store {
         &self,
         item_id: &ItemId,
         version: Option<&Version>,
-        limit: u32,
-    ) -> Result<Vec<Past>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM history WHERE item_id = ?1 AND (?2 IS NULL OR version = ?2)
-             ORDER BY id DESC LIMIT ?3"
-        );
-        let version = version.map(ToString::to_string);
-        self.collect(&sql, (item_id.as_str(), version, limit)).map_err(|fault| fault.at(&self.path))
+        limit: usize,
+    ) -> Result<Trail, StoreError> {
+        let which = "FROM history WHERE item_id = ?1 AND (?2 IS NULL OR version = ?2)";
+        let wanted = version.map(ToString::to_string);
+        let load = || -> Result<_, Fault> {
+            // One moment of list and count, whatever a writer does meanwhile.
+            let moment = self.connection.unchecked_transaction()?;
+            let columns = columns(&moment)?;
+            let sql = format!("SELECT {columns} {which} ORDER BY id DESC LIMIT ?3");
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let changes = collect(&moment, &sql, (item_id.as_str(), &wanted, limit))?;
+            let sql = format!("SELECT count(*) {which}");
+            let all: i64 = moment.query_row(&sql, (item_id.as_str(), &wanted), |row| row.get(0))?;
+            let older = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(changes.len());
+            Ok((changes, older))
+        };
+        let (changes, older) = load().map_err(|fault| fault.at(&self.path))?;
+        Ok(Trail { item_id: item_id.clone(), version: version.cloned(), changes, older })
+    }
+
+    /// Every item version that has a history.
+    pub fn with_history(&self) -> Result<BTreeSet<ItemKey>, StoreError> {
+        let load = || -> Result<_, Fault> {
+            let sql = "SELECT DISTINCT item_id, version FROM history";
+            let mut query = self.connection.prepare(sql)?;
+            let mut found = query.query([])?;
+            let mut keys = BTreeSet::new();
+            while let Some(row) = found.next()? {
+                keys.insert(rows::key(row, "the history")?);
+            }
+            Ok(keys)
+        };
+        load().map_err(|fault| fault.at(&self.path))
     }
 
     /// The last thing that was tried with each item that has a history.
     pub fn last_results(&self) -> Result<BTreeMap<ItemKey, Past>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM history WHERE id IN (SELECT max(id) FROM history GROUP BY item_id, version)"
-        );
-        let past = self.collect(&sql, ()).map_err(|fault| fault.at(&self.path))?;
+        let load = || -> Result<_, Fault> {
+            let moment = self.connection.unchecked_transaction()?;
+            let sql = format!(
+                "SELECT {} FROM history WHERE id IN (SELECT max(id) FROM history GROUP BY item_id, version)",
+                columns(&moment)?
+            );
+            collect(&moment, &sql, ())
+        };
+        let past = load().map_err(|fault| fault.at(&self.path))?;
         Ok(past.into_iter().map(|past| (past.key.clone(), past)).collect())
     }
 
@@ -116,16 +108,20 @@ impl Store {
             .map_err(|cause| Fault::from(cause).at(&self.path))?;
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
+}
 
-    fn collect(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Past>, Fault> {
-        let mut query = self.connection.prepare(sql)?;
-        let mut found = query.query(params)?;
-        let mut past = Vec::new();
-        while let Some(row) = found.next()? {
-            past.push(read(row)?);
-        }
-        Ok(past)
+fn collect(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<Past>, Fault> {
+    let mut query = connection.prepare(sql)?;
+    let mut found = query.query(params)?;
+    let mut past = Vec::new();
+    while let Some(row) = found.next()? {
+        past.push(read(row)?);
     }
+    Ok(past)
 }
 
 fn read(row: &SqlRow<'_>) -> Result<Past, Fault> {
@@ -133,15 +129,16 @@ fn read(row: &SqlRow<'_>) -> Result<Past, Fault> {
     let maybe = |column| row.get::<_, Option<[u8; 32]>>(column);
     let why: Option<String> = row.get(7)?;
     let result = match text(6)?.as_str() {
-        "transient" => PastResult::Transient(why.unwrap_or_default()),
-        "rejected" => PastResult::Rejected(why.unwrap_or_default()),
-        verb => PastResult::Done(from_word("result", verb)?),
+        "transient" => LastResult::Failed { why: why.unwrap_or_default() },
+        "rejected" => LastResult::Rejected { why: why.unwrap_or_default() },
+        verb => LastResult::Done { verb: from_word("result", verb)? },
     };
     let fields = text(11)?;
     Ok(Past {
         key: rows::key(row, "the history")?,
         at: time(row, 2)?,
         commit: CommitId(text(3)?),
+        author: row.get(12)?,
         action: from_word("action", &text(4)?)?,
         reason: from_word("reason", &text(5)?)?,
         result,
@@ -169,7 +166,7 @@ pub(super) fn append(
     let version = change.key.version.to_string();
     let fields: Vec<&String> = change.fields.iter().take(FIELDS_KEPT).collect();
     let sql = format!(
-        "INSERT INTO history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        "INSERT INTO history ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
     transaction.prepare_cached(&sql)?.execute((
         change.key.item_id.as_str(),
@@ -184,6 +181,7 @@ pub(super) fn append(
         change.from.as_ref().map(Digest::as_bytes),
         change.wanted.as_ref().map(|item| item.digest.as_bytes()),
         json(&fields)?,
+        &settling.author,
     ))?;
     let sql = "DELETE FROM history WHERE item_id = ?1 AND version = ?2 AND id <= (
         SELECT id FROM history WHERE item_id = ?1 AND version = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)";

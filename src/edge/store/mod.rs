@@ -26,7 +26,7 @@ use crate::domain::status::Status;
 
 pub use cache::{LOCATIONS_KEPT, Locations};
 pub use error::StoreError;
-pub use history::{HISTORY_AGE, HISTORY_ROWS, Past, PastResult};
+pub use history::{HISTORY_AGE, HISTORY_ROWS};
 pub use place::default_dir;
 
 /// What a state directory is for. It is written when the directory is made,
@@ -114,6 +114,15 @@ impl Store {
     /// What this state is for.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Whether this state, which is in `dir`, is for that endpoint and company.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherUse`]: what is recorded of another company says
+    /// nothing of this one.
+    pub fn check_use(&self, dir: &Path, identity: &Identity) -> Result<(), StoreError> {
+        same_use(dir, &self.identity, identity)
     }
 
     /// What was last applied, and what was refused.

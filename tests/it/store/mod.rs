@@ -76,7 +76,8 @@ fn done(change: Change, verb: Verb) -> Outcome {
 }
 
 fn at(now: Timestamp) -> Settling {
-    Settling { commit: CommitId("1".repeat(40)), now, setting: Digest::of(b"setting") }
+    let author = Some("Ada Author".to_owned());
+    Settling { commit: CommitId("1".repeat(40)), author, now, setting: Digest::of(b"setting") }
 }
 
 /// Settles and saves, as a pass does.
