@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::commands::export::{Trouble, Work};
 use crate::commands::failure::CommandError;
+use crate::domain::compare::differences;
 use crate::domain::export::{self, Place};
 use crate::domain::item::{Digest, ImageFormat, ImageSlot, ItemId, ItemKey, ItemType, Version};
 use crate::domain::path::RepoPath;
@@ -205,7 +206,14 @@ impl Work<'_> {
             names.insert(slot, path.clone());
             pictures.insert(path, bytes);
         }
-        let text = export::text(&export::document(live, round.generation(), &names));
+        let document = export::document(live, round.generation(), &names);
+        let lost = differences(live, &document, round.generation());
+        if !lost.is_empty() {
+            let lost: Vec<String> = lost.into_iter().map(|change| change.pointer).collect();
+            let lost = lost.join(", ");
+            return Err(Trouble::Lasting(format!("a file cannot say what is there: {lost}")));
+        }
+        let text = export::text(&document);
         if text.len() as u64 > MAX_ITEM_BYTES {
             let length = text.len();
             return Err(Trouble::Lasting(format!(

@@ -121,9 +121,9 @@ impl From<CallError> for Trouble {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Unavailable { why, .. } => Self::Passing(why),
-            CallError::Unsendable { why } => Self::Lasting(why),
             // This one item is refused; any other refusal is that of the way.
-            CallError::Refused { status: 400 | 406 | 409 | 410 | 422, why } => Self::Lasting(why),
+            CallError::Unsendable { why }
+            | CallError::Refused { status: 400 | 406 | 409 | 410 | 422, why } => Self::Lasting(why),
             error @ (CallError::Refused { .. } | CallError::Auth { .. }) => {
                 Self::All(InventoryError::from(error).into())
             }

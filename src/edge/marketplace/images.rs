@@ -32,14 +32,6 @@ pub(super) fn is_download(location: &str) -> bool {
         .is_some_and(|file| file.chars().all(plain) && !matches!(file, "" | "." | ".."))
 }
 
-/// What became of an upload.
-pub(super) enum Uploaded {
-    /// The marketplace has it there.
-    At(String),
-    /// It refuses this picture.
-    Refused(String),
-}
-
 /// What the bytes of a picture are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ImageFact {
@@ -47,6 +39,14 @@ pub(super) struct ImageFact {
     pub(super) digest: Digest,
     /// How many there are.
     pub(super) size: u64,
+}
+
+/// What became of an upload.
+pub(super) enum Uploaded {
+    /// The marketplace has it there.
+    At(String),
+    /// It refuses this picture.
+    Refused(String),
 }
 
 /// What a look for a picture brought.
@@ -109,7 +109,7 @@ impl Marketplace {
     /// What is known of the picture at a location, from its bytes; none where
     /// there is none that could be ours.
     pub(super) async fn image_at(&self, location: &str) -> Result<Option<ImageFact>, CallError> {
-        Ok(match self.fetch_image(location).await? {
+        Ok(match self.image(location).await? {
             Fetched::Bytes(bytes) => {
                 Some(ImageFact { digest: Digest::of(&bytes), size: bytes.len() as u64 })
             }
@@ -117,14 +117,14 @@ impl Marketplace {
         })
     }
 
-    /// The bytes of a picture of the marketplace.
+    /// The bytes of a picture, or why it cannot be had.
     ///
     /// Only a path on the configured server is fetched, so that nobody who
     /// edits an item can make this program call other servers.
     ///
     /// # Errors
     /// [`CallError::Unavailable`] when it could not be fetched for a moment.
-    pub(super) async fn fetch_image(&self, location: &str) -> Result<Fetched, CallError> {
+    pub(super) async fn image(&self, location: &str) -> Result<Fetched, CallError> {
         let nothing = |why: String| Ok(Fetched::Nothing { why });
         let Some(url) = self.image_url(location).filter(|_| !self.http.secrets().are_in(location))
         else {

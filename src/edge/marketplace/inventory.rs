@@ -270,12 +270,11 @@ impl<'a> Round<'a> {
         };
         for row in rows(&reply)? {
             let name = row.get("version").and_then(Value::as_str).unwrap_or_default();
-            match legal(name) {
-                Some(version) => drop(versions.insert(version)),
-                None => {
-                    let shown = words::clean(&reply.secrets.mask(name), MAX_NAME);
-                    remarks.add(format!("item {item_id} has a version {shown:?}, which is none"));
-                }
+            if let Some(version) = legal(name) {
+                versions.insert(version);
+            } else {
+                let shown = words::clean(&reply.secrets.mask(name), MAX_NAME);
+                remarks.add(format!("item {item_id} has a version {shown:?}, which is none"));
             }
         }
         Ok((versions, remarks))
@@ -288,7 +287,7 @@ impl<'a> Round<'a> {
 
     /// A picture of the marketplace.
     pub async fn picture(&self, location: &str) -> Result<Fetched, CallError> {
-        self.ask(self.market.fetch_image(location)).await
+        self.ask(self.market.image(location)).await
     }
 
     /// Whether a text repeats a secret that was sent to this server.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{export, tree};
 use crate::pass_drift::{rich, switches};
-use crate::support::cli::Bench;
+use crate::support::cli::{Bench, Run, Running, program};
+use crate::support::market::COMPANY;
 use crate::support::repo::Repo;
 
 /// Copies the example catalogue into the repository of a bench.
@@ -41,6 +42,19 @@ fn bare_types(bench: &Bench) {
     bench.repo.commit("bare types");
 }
 
+/// `diff` of a source against the marketplace, without a record.
+fn diff(bench: &Bench, source: &Path) -> Run {
+    let mut command = program(bench.home.path());
+    command
+        .env("MARKETSYNC_CLIENT_SECRET", "secret")
+        .arg("diff")
+        .arg(source)
+        .args(["--endpoint", &bench.market.url, "--company-id", COMPANY, "--client-id", "id"])
+        .arg("--state")
+        .arg(bench.home.path().join("none"));
+    Running::start(command).end()
+}
+
 /// What is wrong with the way round from this marketplace, if anything is.
 fn goes_round(
     console: &str,
@@ -62,13 +76,14 @@ fn goes_round(
     let again = export(&bench, &repo.path(), &["--format=json"]);
     repo.commit("exported");
     bench.forget();
+    let difference = diff(&bench, &repo.path());
     let adopted = bench.apply_from(&repo.path(), &[]);
-    let statuses = |status: &str, run: &crate::support::cli::Run| {
+    let statuses = |status: &str, run: &Run| {
         let items = run.json()["items"].as_array().unwrap().clone();
         items.iter().filter(|item| item["status"] == status).count()
     };
     let good = there.len() >= least
-        && (exported.code, again.code, adopted.code) == (Some(0), Some(0), Some(0))
+        && [&exported, &again, &difference, &adopted].iter().all(|run| run.code == Some(0))
         && statuses("Written", &exported) == there.len()
         && statuses("Unchanged", &again) == there.len()
         && reads == there.len() as u64
@@ -79,7 +94,7 @@ fn goes_round(
     (!good).then(|| {
         format!(
             "Console {console} {switches:?}: {there:?}, {reads} reads, {pictures} of {files} pictures, \
-             {wrote:?}, {:?}\n== filled {filled}\n== exported {exported}\n== again {again}\n== adopted {adopted}",
+             {wrote:?}, {:?}\n== filled {filled}\n== exported {exported}\n== again {again}\n== diff {difference}\n== adopted {adopted}",
             bench.writes()
         )
     })
