@@ -9,32 +9,35 @@
 
 mod again;
 mod edits;
+mod foresee;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::domain::approval::{Approval, Departure};
 use crate::domain::canon::Generation;
-use crate::domain::catalog::{self, Bodies, Snapshot};
+use crate::domain::catalog::{Bodies, Snapshot};
 use crate::domain::event::{Event, Outcome, Rest, Verb};
 use crate::domain::images::{ImageLocation, ImageLocations};
-use crate::domain::item::{CommitId, Digest, ItemKey};
+use crate::domain::item::{CommitId, Digest};
 use crate::domain::ledger::{self, AUTHOR_CHARS, Ledger, Settling};
 use crate::domain::looks::Looks;
-use crate::domain::plan::{self, Limits, Live, Look, Plan, Policy, Scope};
+use crate::domain::plan::{Live, Look, Plan, Scope};
 use crate::domain::report::Report;
 use crate::domain::retries::Retries;
 use crate::domain::seen::Seen;
-use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
 use crate::domain::text::cut;
-use crate::edge::marketplace::{
-    CallError, Favour, Marketplace, ObserveError, Observing, SendError, Sending, Sent,
-};
-use crate::edge::source::{Reading, Source, SourceError, SourceTree};
+use crate::edge::marketplace::{CallError, Marketplace, ObserveError, SendError, Sending, Sent};
+use crate::edge::source::{Source, SourceError};
 use crate::edge::store::{Store, StoreError};
+
+pub use foresee::{Eyes, Foreseen, View, foresee, load};
+
+use foresee::Stopwatch;
 
 /// What a pass reads and writes.
 pub struct World<'a> {
@@ -93,12 +96,23 @@ pub struct Order {
     pub allow_deletes: Option<usize>,
     /// The most updates of one pass.
     pub max_updates: Option<usize>,
+    /// The plan to which the pass is held, if it is to one.
+    pub approved: Option<Approved>,
     /// Schemas and credential: what a rejection holds for.
     pub setting: Digest,
     /// The time of the pass.
     pub now: Timestamp,
     /// Set when no further request may start.
     pub stop: watch::Receiver<bool>,
+}
+
+/// A plan that somebody approved.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// The plan.
+    pub approval: Arc<Approval>,
+    /// Whether nothing of it was done yet.
+    pub is_first: bool,
 }
 
 /// The pass could not be made, or not to its end. What was settled stands.
@@ -113,6 +127,9 @@ pub enum CycleError {
     /// The marketplace refuses, or cannot be reached.
     #[error(transparent)]
     Marketplace(#[from] CallError),
+    /// What is to be done is not what was approved. Nothing was sent.
+    #[error("{0}")]
+    Departed(Departure),
 }
 
 impl CycleError {
@@ -122,6 +139,7 @@ impl CycleError {
             Self::Source(error) => error.is_transient(),
             Self::Store(_) => false,
             Self::Marketplace(error) => error.is_transient(),
+            Self::Departed(departure) => departure.is_transient(),
         }
     }
 }
@@ -155,35 +173,38 @@ pub async fn run(
 ) -> Result<Rest, CycleError> {
     let World { source, standards, market, store, ledger, seen, locations, retries, looks } = world;
     let mut watch = Stopwatch::start();
-    let head = source.head()?;
-    let mut reading = source.read(&head, seen)?;
-    let snapshot = load(&mut reading, standards, seen)?;
-    store.keep_seen(seen)?;
-    *report = Report::of(&snapshot);
-    report.timing.load = watch.lap();
-    announce(&snapshot, &reading, tell);
-
-    let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
-    let waiting = again::waiting(retries, &snapshot, (order.again, order.now));
-    let keys = keys(order, &snapshot, ledger, (retries, &waiting));
-    let live = observe(market, &snapshot, bodies, locations, store, (keys, order)).await?;
-    note_looks(&live, &snapshot, ledger, looks, order.now);
-    report.timing.observe = watch.lap();
-
-    let plan = plan::plan(&snapshot, ledger, &live, &policy(order, waiting));
-    let generation = if plan.has_writes() {
-        store.note_pass(order.now)?;
-        Some(market.generation().await?)
-    } else {
-        None
+    let view = View {
+        source,
+        standards,
+        eyes: Eyes::Open { market, witness: None },
+        store: Some(&*store),
+        ledger,
+        seen,
+        locations,
+        retries,
     };
-    let limits = limits(order, &snapshot, ledger, store, source, generation)?;
-    let mut plan = plan::check(plan, &limits);
+    let foreseen = foresee::foresee(view, order, report, tell).await;
+    // What was learned holds, whatever became of the rest.
+    store.keep_seen(seen)?;
+    for learned in locations.take_fresh() {
+        save_location(store, &learned)?;
+    }
+    let Foreseen { mut reading, snapshot, live, mut plan, generation } = foreseen?;
+    watch.lap();
+    note_looks(&live, &snapshot, ledger, looks, order.now);
+    if let Some(Approved { approval, is_first }) = &order.approved
+        && let Some(departure) = approval.departure(&plan, *is_first)
+    {
+        return Err(CycleError::Departed(departure));
+    }
+    if plan.has_writes() {
+        store.note_pass(order.now)?;
+    }
+    let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
     edits::name_edits(&mut plan, ledger, bodies, locations);
     plan.held.iter().for_each(|held| tell(&Event::Held(held.clone())));
     note_defaults(&plan, generation, standards, tell);
-
-    report.timing.plan = watch.lap();
+    report.timing.plan += watch.lap();
 
     let author = if plan.changes.is_empty() { None } else { author(source, &snapshot.commit)? };
     let commit = snapshot.commit.clone();
@@ -209,66 +230,6 @@ pub async fn run(
     Ok(rest)
 }
 
-/// Reads what changed. A directory that moves meanwhile is an error, and a
-/// transient one: a mixed snapshot is never planned.
-pub fn load(
-    reading: &mut Reading<'_>,
-    standards: &Standards,
-    seen: &mut Seen,
-) -> Result<Snapshot, SourceError> {
-    let (snapshot, _) = catalog::load(&mut reading.tree, &reading.changes, standards, seen)?;
-    if reading.tree.still_holds()? { Ok(snapshot) } else { Err(SourceError::Changed) }
-}
-
-/// The keys that must be looked at, and those that may be if there is time.
-struct Keys {
-    must: BTreeSet<ItemKey>,
-    may: BTreeSet<ItemKey>,
-}
-
-fn keys(
-    order: &Order,
-    snapshot: &Snapshot,
-    ledger: &Ledger,
-    (retries, waiting): (&Retries, &BTreeMap<ItemKey, String>),
-) -> Keys {
-    let mut must = plan::in_scope(&order.scope, snapshot, ledger);
-    // A correction that failed is made again only if it is seen to be needed.
-    let due = retries.due(order.now).filter(|key| snapshot.items.contains_key(key));
-    must.extend(due.cloned());
-    must.retain(|key| !waiting.contains_key(key));
-    let is_known =
-        |key: &&ItemKey| snapshot.items.contains_key(key) || ledger.rows.contains_key(key);
-    let may = match &order.scope {
-        Scope::New | Scope::All => BTreeSet::new(),
-        Scope::Also(also) => also.difference(&must).filter(is_known).cloned().collect(),
-    };
-    Keys { must, may }
-}
-
-/// Looks at every key in scope, and keeps what was learned of pictures.
-async fn observe(
-    market: &Marketplace,
-    snapshot: &Snapshot,
-    bodies: &mut Bodies<'_, SourceTree<'_>>,
-    locations: &mut ImageLocations,
-    store: &mut Store,
-    (keys, order): (Keys, &Order),
-) -> Result<Live, CycleError> {
-    let Keys { must, may } = &keys;
-    let (stop, favour) = (&order.stop, None);
-    let round = Observing { keys: must, snapshot, bodies, locations, favour, stop };
-    let mut live = market.observe(round).await?;
-    let favour = Some(Favour { rate: order.rate, until: Instant::now() + order.patience });
-    let stop = &order.hurry;
-    let round = Observing { keys: may, snapshot, bodies, locations, favour, stop };
-    live.extend(market.observe(round).await?);
-    for learned in locations.take_fresh() {
-        save_location(store, &learned)?;
-    }
-    Ok(live)
-}
-
 fn note_looks(
     live: &Live,
     snapshot: &Snapshot,
@@ -292,26 +253,6 @@ fn note_writes(outcomes: &[Outcome], looks: &mut Looks, now: Timestamp) {
     }
 }
 
-fn announce(snapshot: &Snapshot, reading: &Reading<'_>, tell: &mut dyn FnMut(&Event)) {
-    for path in &reading.changes.passed_over {
-        tell(&Event::Notice(format!(
-            "{path} is skipped: configuration is never read from the source"
-        )));
-    }
-    let problems = snapshot.problems.iter().filter(|problem| problem.severity == Severity::Error);
-    let problems = problems.count();
-    tell(&Event::Loaded {
-        commit: snapshot.commit.clone(),
-        items: snapshot.items.len(),
-        problems,
-        warnings: snapshot.problems.len() - problems,
-    });
-    if snapshot.items.is_empty() && snapshot.problems.is_empty() {
-        tell(&Event::Notice("the source holds no item file; is the path right?".to_owned()));
-    }
-    snapshot.problems.iter().for_each(|problem| tell(&Event::Found(problem.clone())));
-}
-
 /// Items of the older model state no `lifecycleStatus`, and the new API asks
 /// for one.
 fn note_defaults(
@@ -331,72 +272,10 @@ fn note_defaults(
     }
 }
 
-fn policy(order: &Order, waiting: BTreeMap<ItemKey, String>) -> Policy {
-    Policy {
-        correct_drift: order.correct_drift,
-        prune: order.prune,
-        retry_rejected: matches!(order.again, Again::Now | Again::WhenDue { rejected: true }),
-        setting: order.setting,
-        waiting,
-        now: order.now,
-    }
-}
-
-/// What this commit may still delete: the guard counts all passes over one
-/// commit together.
-fn limits(
-    order: &Order,
-    snapshot: &Snapshot,
-    ledger: &Ledger,
-    store: &Store,
-    source: &Source,
-    generation: Option<Generation>,
-) -> Result<Limits, CycleError> {
-    let done = if order.prune { store.deletions_of(&snapshot.commit)? } else { 0 };
-    let recorded = ledger.rows.len() + done;
-    let by_message = match order.allow_deletes {
-        None if order.prune => source.commit_info(&snapshot.commit)?,
-        _ => None,
-    };
-    let allowed = order
-        .allow_deletes
-        .or_else(|| plan::deletes_allowed_by(&by_message?.message))
-        .unwrap_or_else(|| plan::deletes_allowed(recorded));
-    Ok(Limits {
-        deletes: allowed.saturating_sub(done),
-        deleted: done,
-        empty_source: snapshot.items.is_empty(),
-        updates: order.max_updates,
-        generation,
-    })
-}
-
 /// Who wrote this commit; none if nobody says so.
 fn author(source: &Source, commit: &CommitId) -> Result<Option<String>, SourceError> {
     let name = source.commit_info(commit)?.map(|info| cut(info.author.trim(), AUTHOR_CHARS));
     Ok(name.filter(|name| !name.is_empty()))
-}
-
-/// How long the pass takes, and each phase of it.
-struct Stopwatch {
-    began: Instant,
-    lap: Instant,
-}
-
-impl Stopwatch {
-    fn start() -> Self {
-        let now = Instant::now();
-        Self { began: now, lap: now }
-    }
-
-    fn lap(&mut self) -> Duration {
-        let last = std::mem::replace(&mut self.lap, Instant::now());
-        self.lap.duration_since(last)
-    }
-
-    fn total(&self) -> Duration {
-        self.began.elapsed()
-    }
 }
 
 /// Where outcomes are written down, one batch after the other.

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     };
     let exit = resolved.and_then(start).unwrap_or_else(|error| {
         complain(&error, lines, format);
-        Exit::CouldNot
+        error.exit()
     });
     ExitCode::from(exit.code())
 }

@@ -1,6 +1,7 @@
 //! `apply`: the whole line, repeated until nothing is left to try again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,17 +9,19 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::cli::{Drift, LogFormat};
+use crate::cli::LogFormat;
 use crate::commands::failure::CommandError;
 use crate::commands::market::{client, gone, setting, start_embedded};
+use crate::commands::order::order;
 use crate::commands::progress::Progress;
 use crate::commands::remote::{Opened, open_once};
 use crate::commands::signals::Signals;
 use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
-use crate::commands::{Exit, print};
+use crate::commands::{Exit, plan_file, print};
 use crate::config::{ApplyConfig, Connect, Endpoint, Location};
-use crate::cycle::{self, Again, CycleError, Order, World};
+use crate::cycle::{self, Approved, CycleError, World};
 use crate::daemon::until_settled;
+use crate::domain::approval::{Approval, Looked};
 use crate::domain::event::{Event, Rest};
 use crate::domain::item::Digest;
 use crate::domain::looks::Looks;
@@ -39,6 +42,7 @@ struct Tools<'a> {
     source: &'a Source,
     market: &'a Marketplace,
     progress: &'a Progress,
+    approval: Option<Arc<Approval>>,
     stop: watch::Receiver<bool>,
     log: LogFormat,
 }
@@ -48,6 +52,10 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let mut signals = Signals::catch()?;
     let Connect { endpoint, company, origin, .. } = &config.connect;
     info!(%endpoint, company, from = origin, "Applying");
+    let approval = match &config.plan {
+        Some(path) => Some(Arc::new(plan_file::read(path, &config.connect)?)),
+        None => None,
+    };
     // A path that is wrong is told before a state is made.
     let here = match &config.source.location {
         Location::Here(_) => Some(open_source(&config.source)?),
@@ -78,7 +86,8 @@ pub async fn apply(config: &ApplyConfig, log: LogFormat) -> Result<Exit, Command
     let market = client(&config.connect, url, move |call| counting.count(call))?;
 
     let mut report = Report::default();
-    let tools = Tools { source, market: &market, progress: &progress, stop: signals.stop(), log };
+    let stop = signals.stop();
+    let tools = Tools { source, market: &market, progress: &progress, approval, stop, log };
     let work = passes(config, store, tools, &mut report);
     let (result, signal) = tokio::select! {
         ended = signals.guard(work) => ended,
@@ -121,7 +130,7 @@ async fn passes(
     tools: Tools<'_>,
     report: &mut Report,
 ) -> Result<Passes, CommandError> {
-    let Tools { source, market, progress, stop, log } = tools;
+    let Tools { source, market, progress, approval, stop, log } = tools;
     let company = &config.connect.company;
     let standards = standards(&config.source, Some(company))?;
     let mut ledger = store.load_ledger()?;
@@ -131,7 +140,15 @@ async fn passes(
     if ledger.rows.is_empty() {
         info!("No record of earlier passes: every item is looked at, and what agrees is adopted");
     }
-    let mut order = order(config, standards.schemas.fingerprint(), stop.clone());
+    let mut order = order(&config.pass, stop.clone());
+    order.setting = setting(&config.connect.credential, standards.schemas.fingerprint());
+    if let Some(approval) = approval {
+        order.scope = match approval.looked {
+            Looked::New => Scope::New,
+            Looked::All => Scope::All,
+        };
+        order.approved = Some(Approved { approval, is_first: true });
+    }
     let mut told = BTreeSet::new();
     let pass = async || {
         order.now = Timestamp::now();
@@ -159,6 +176,9 @@ async fn passes(
             looks: &mut looks,
         };
         let result = cycle::run(world, &order, &mut now, &mut tell).await;
+        if let Some(approved) = &mut order.approved {
+            approved.is_first &= !now.planned;
+        }
         *report = std::mem::take(report).continued(now);
         if let Err(error) = &result
             && error.is_transient()
@@ -176,24 +196,6 @@ async fn passes(
         }
     };
     Ok(until_settled(config.retry_for, stop, pass, again, wait).await)
-}
-
-fn order(config: &ApplyConfig, schemas: Digest, stop: watch::Receiver<bool>) -> Order {
-    let pass = &config.pass;
-    Order {
-        scope: if pass.drift == Drift::Off { Scope::New } else { Scope::All },
-        rate: u32::MAX,
-        patience: Duration::ZERO,
-        hurry: stop.clone(),
-        again: Again::Now,
-        correct_drift: pass.drift == Drift::Correct,
-        prune: pass.prune,
-        allow_deletes: pass.allow_deletes,
-        max_updates: pass.max_updates,
-        setting: setting(&config.connect.credential, schemas),
-        now: Timestamp::UNIX_EPOCH,
-        stop,
-    }
 }
 
 /// Prints the result and says how the process ends. The result is printed

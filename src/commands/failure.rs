@@ -1,16 +1,18 @@
-//! Why a command could not do its work, and what to do about it. Always exit
-//! code 2.
+//! Why a command could not do its work, and what to do about it.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::commands::Exit;
 use crate::config::ConfigError;
 use crate::cycle::CycleError;
+use crate::domain::approval::NoPlan;
 use crate::domain::schema::SchemaError;
 use crate::domain::text::clean;
 use crate::edge::git::remote::RemoteError;
-use crate::edge::marketplace::SetupError;
+use crate::edge::git::{GitError, fetch_line};
+use crate::edge::marketplace::{CallError, SetupError};
 use crate::edge::metrics::MetricsError;
 use crate::edge::probe::ProbeError;
 use crate::edge::source::SourceError;
@@ -57,6 +59,48 @@ pub enum CommandError {
     /// The pass could not be made, or not to its end.
     #[error(transparent)]
     Cycle(#[from] CycleError),
+    /// The marketplace refuses, or cannot be reached.
+    #[error(transparent)]
+    Market(CallError),
+    /// A plan cannot be read.
+    #[error("cannot read the plan {}", path.display())]
+    ReadPlan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A plan cannot be written.
+    #[error("cannot write the plan {}", path.display())]
+    WritePlan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is no plan.
+    #[error("the plan {} cannot be used", path.display())]
+    NoPlan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: NoPlan,
+    },
+    /// A plan is for something else.
+    #[error("the plan {} is for the {what} {planned}, not for {asked}", path.display())]
+    PlanOfAnother {
+        /// The file.
+        path: PathBuf,
+        /// Endpoint or company.
+        what: &'static str,
+        /// What the plan says.
+        planned: String,
+        /// What `apply` was told.
+        asked: String,
+    },
     /// The embedded marketplace cannot run.
     #[error("the embedded marketplace cannot run")]
     Embedded(#[from] EmbeddedError),
@@ -136,6 +180,19 @@ impl CommandError {
                     .to_owned(),
             ),
             Self::NoHistory { hint, .. } => Some(hint.clone()),
+            Self::Source(SourceError::Git(GitError::UnknownRevision { text, .. })) => Some(format!(
+                "`{}` brings it, if it is a branch of the remote repository",
+                fetch_line(text)
+            )),
+            Self::Source(SourceError::Git(GitError::Lacking { .. } | GitError::NoCommit { .. })) => Some(
+                "`git fetch --unshallow` completes a shallow clone, `git fetch --refetch --no-filter` a partial one"
+                    .to_owned(),
+            ),
+            Self::Cycle(CycleError::Departed(_)) => Some(
+                "look at what is to be done now with `marketsync diff --out`, and apply that plan; apply \
+                 needs the options of the pass that diff was given"
+                    .to_owned(),
+            ),
             Self::Probe(ProbeError::Unreachable { .. }) => Some(
                 "check that `marketsync run` runs there, and that the URL is that of its --listen".to_owned(),
             ),
@@ -143,6 +200,16 @@ impl CommandError {
             Self::Listen { .. } => Some("choose another address with --listen; port 0 takes any free one".to_owned()),
             Self::Switch { .. } => Some("docs/embedded-marketplace.md lists the switches and their values".to_owned()),
             _ => None,
+        }
+    }
+
+    /// How the process ends with it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Cycle(CycleError::Departed(departure)) if !departure.is_transient() => {
+                Exit::Guarded
+            }
+            _ => Exit::CouldNot,
         }
     }
 

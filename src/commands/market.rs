@@ -12,10 +12,10 @@ use crate::config::{Connect, Endpoint};
 use crate::domain::item::Digest;
 use crate::edge::marketplace::{Call, Connection, Credential, Marketplace, Patience};
 use crate::edge::secret::Secret;
-use crate::embedded::{self, EmbeddedError, Settings};
+use crate::embedded::{self, EmbeddedError, Handle, Settings};
 
 /// The file of the embedded marketplace in the state directory.
-const EMBEDDED_FILE: &str = "marketplace.jsonl";
+pub(super) const EMBEDDED_FILE: &str = "marketplace.jsonl";
 
 /// What a rejection holds for beside the item: the schemas and the credential.
 /// The secret itself does not enter, only whether its file changed.
@@ -71,8 +71,26 @@ pub(super) async fn start_embedded(
     state: &Path,
     servers: &mut JoinSet<Result<(), EmbeddedError>>,
 ) -> Result<Url, CommandError> {
-    let settings = Settings { persist: Some(state.join(EMBEDDED_FILE)), ..Settings::default() };
-    let handle = embedded::open(settings)?;
+    listen(embedded::open(persisted(state))?, servers).await
+}
+
+/// Starts a marketplace in this process that begins with the items in the
+/// state directory and changes nothing there: for commands that only read.
+pub(super) async fn start_embedded_copy(
+    state: &Path,
+    servers: &mut JoinSet<Result<(), EmbeddedError>>,
+) -> Result<Url, CommandError> {
+    listen(embedded::open_copy(persisted(state))?, servers).await
+}
+
+fn persisted(state: &Path) -> Settings {
+    Settings { persist: Some(state.join(EMBEDDED_FILE)), ..Settings::default() }
+}
+
+async fn listen(
+    handle: Handle,
+    servers: &mut JoinSet<Result<(), EmbeddedError>>,
+) -> Result<Url, CommandError> {
     let refused = |source| CommandError::System { what: "listen on 127.0.0.1", source };
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

@@ -7,6 +7,8 @@ pub mod progress;
 pub mod standards;
 mod market;
 mod remote;
+mod order;
+mod plan_file;
 pub mod apply;
 pub mod run;
 pub mod diff;
@@ -22,6 +24,7 @@ use serde_json::Value;
 
 use crate::cli::Format;
 use crate::commands::failure::CommandError;
+use crate::domain::diff::Comparison;
 use crate::domain::report::Verdict;
 use crate::domain::text::clean_json;
 
@@ -56,6 +59,17 @@ impl Exit {
     }
 }
 
+impl From<Comparison> for Exit {
+    fn from(comparison: Comparison) -> Self {
+        match comparison {
+            Comparison::Same => Self::Good,
+            Comparison::Different => Self::Trouble,
+            Comparison::Incomplete => Self::CouldNot,
+            Comparison::Guarded => Self::Guarded,
+        }
+    }
+}
+
 impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Self {
         match verdict {
@@ -75,12 +89,21 @@ pub fn print(
     text: impl FnOnce() -> String,
     json: impl FnOnce() -> Value,
 ) -> Result<(), CommandError> {
-    let out = match format {
-        Format::Text => text(),
-        Format::Json => format!("{}\n", clean_json(&format!("{:#}", json()))),
-    };
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
+    match format {
+        Format::Text => print_text(&text()),
+        Format::Json => print_json(&json()),
+    }
+}
+
+/// Prints a document.
+pub fn print_json(document: &Value) -> Result<(), CommandError> {
+    print_text(&format!("{}\n", clean_json(&format!("{document:#}"))))
+}
+
+/// Prints a text; its colours only where they are seen.
+pub fn print_text(text: &str) -> Result<(), CommandError> {
+    let mut stdout = anstream::AutoStream::auto(std::io::stdout().lock());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CommandError::Print(error))
         }

@@ -13,11 +13,17 @@ const TICK: Duration = Duration::from_millis(120);
 
 /// The line. Hidden where stderr is no terminal.
 #[derive(Clone)]
-pub struct Progress(Arc<ProgressBar>);
+pub struct Progress(Arc<ProgressBar>, &'static str);
 
 impl Progress {
-    /// A line that says `message` until told otherwise.
+    /// A line that says `message` until told otherwise; once the items are
+    /// read, it says how many are compared and sent.
     pub fn start(message: &str) -> Self {
+        Self::start_to(message, "comparing and sending")
+    }
+
+    /// The same for who does something else with them.
+    pub fn start_to(message: &str, work: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // The template is a constant that a test draws.
         if let Ok(style) =
@@ -27,7 +33,7 @@ impl Progress {
         }
         bar.set_message(message.to_owned());
         bar.enable_steady_tick(TICK);
-        Self(Arc::new(bar))
+        Self(Arc::new(bar), work)
     }
 
     /// Counts a request.
@@ -39,7 +45,7 @@ impl Progress {
     /// write its line above.
     pub fn tell(&self, event: &Event, log: impl FnOnce()) {
         if let Event::Loaded { items, .. } = event {
-            self.0.set_message(format!("comparing and sending {items} items"));
+            self.0.set_message(format!("{} {items} items", self.1));
         }
         self.above(log);
     }

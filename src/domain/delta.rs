@@ -1,6 +1,7 @@
 //! The field-by-field difference of two documents, for people.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -20,12 +21,34 @@ pub struct FieldChange {
     /// live document has is named by its index there; every other by its index
     /// in the wanted one.
     pub pointer: String,
+    /// The same field in the live document: only the indexes of elements that
+    /// were matched by name differ.
+    pub live_pointer: String,
+    /// The field for people: `resources.services[proxy].image`. The name of an
+    /// element stands for its index where it was matched by it.
+    pub name: String,
+    /// Whether only the order of a list differs; then both sides are lists of
+    /// names.
+    pub reordered: bool,
+    /// Who changed it, where a third document says what was applied last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What is there; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
     pub live: Option<Value>,
     /// What should be there; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
     pub wanted: Option<Value>,
+}
+
+/// Who changed a field since it was applied last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// The source.
+    Edit,
+    /// Somebody else, in the marketplace.
+    Drift,
 }
 
 /// A `null` that was written is one; serde would read it as nothing.
@@ -41,14 +64,22 @@ fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D
 /// if only their order differs, the change of the list shows the two orders of
 /// names.
 pub fn delta(live: &Value, wanted: &Value) -> Vec<FieldChange> {
-    compare(Fields::Stated, live, wanted)
+    compare(Fields::Stated, live, wanted, None)
 }
 
-/// The same, and the fields that only `live` has; `null` and absent differ.
-/// For two versions of one file. Empty exactly if both are the same
-/// ([`canon::same`]).
+/// The same, and the fields that `recorded` states, `wanted` does not any more,
+/// and `live` still has: an edit that only removes a field shows in nothing
+/// else. Each change says whether it is the edit of `recorded` to `wanted`, or
+/// somebody else's.
+pub fn delta_since(live: &Value, wanted: &Value, recorded: &Value) -> Vec<FieldChange> {
+    compare(Fields::Stated, live, wanted, Some(recorded))
+}
+
+/// The same as [`delta`], and the fields that only `live` has; `null` and
+/// absent differ. For two versions of one file. Empty exactly if both are the
+/// same ([`canon::same`]).
 pub fn full_delta(live: &Value, wanted: &Value) -> Vec<FieldChange> {
-    compare(Fields::All, live, wanted)
+    compare(Fields::All, live, wanted, None)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,113 +88,283 @@ enum Fields {
     All,
 }
 
-fn compare(fields: Fields, live: &Value, wanted: &Value) -> Vec<FieldChange> {
-    let mut walk = Walk { fields, pointer: String::new(), changes: Vec::new() };
-    walk.value(Some(live), Some(wanted));
+fn compare(
+    fields: Fields,
+    live: &Value,
+    wanted: &Value,
+    recorded: Option<&Value>,
+) -> Vec<FieldChange> {
+    let mut walk = Walk { fields, at: Field::default(), changes: Vec::new() };
+    let recorded = recorded.map_or(Recorded::Unknown, |value| Recorded::Known(Some(value)));
+    walk.value(Some(live), Some(wanted), recorded);
     walk.changes
+}
+
+/// What was applied last, at the field where a walk is.
+#[derive(Debug, Clone, Copy)]
+enum Recorded<'a> {
+    /// Nobody knows.
+    Unknown,
+    /// This; or nothing.
+    Known(Option<&'a Value>),
+}
+
+impl<'a> Recorded<'a> {
+    fn and_then(self, step: impl FnOnce(&'a Value) -> Option<&'a Value>) -> Self {
+        match self {
+            Self::Unknown => Self::Unknown,
+            Self::Known(value) => Self::Known(value.and_then(step)),
+        }
+    }
+
+    fn states(self, key: &str) -> bool {
+        matches!(self, Self::Known(Some(value)) if value.get(key).is_some())
+    }
+
+    fn cause(self, wanted: Option<&Value>) -> Option<Cause> {
+        let Self::Known(recorded) = self else { return None };
+        let is_as_recorded = match (recorded, wanted) {
+            (Some(recorded), Some(wanted)) => canon::same(recorded, wanted),
+            (None | Some(Value::Null), None | Some(Value::Null)) => true,
+            _ => false,
+        };
+        Some(if is_as_recorded { Cause::Drift } else { Cause::Edit })
+    }
+}
+
+/// Where a walk is, in each of the spellings of a [`FieldChange`].
+#[derive(Default)]
+struct Field {
+    pointer: String,
+    live_pointer: String,
+    name: String,
+}
+
+/// One step down, in each spelling.
+enum Step<'a> {
+    /// Into a member of an object.
+    Key(&'a str),
+    /// Into an element of a list, in the wanted and in the live one.
+    Index(usize, usize),
+    /// The same, matched by this name.
+    Named(&'a str, usize, usize),
+}
+
+impl Field {
+    fn lengths(&self) -> [usize; 3] {
+        [self.pointer.len(), self.live_pointer.len(), self.name.len()]
+    }
+
+    fn back(&mut self, [pointer, live_pointer, name]: [usize; 3]) {
+        self.pointer.truncate(pointer);
+        self.live_pointer.truncate(live_pointer);
+        self.name.truncate(name);
+    }
+
+    /// Writing to a `String` cannot fail.
+    fn push(&mut self, step: &Step<'_>) {
+        match *step {
+            Step::Key(key) => {
+                let escaped = key.replace('~', "~0").replace('/', "~1");
+                let _ = write!(self.pointer, "/{escaped}");
+                let _ = write!(self.live_pointer, "/{escaped}");
+                let dot = if self.name.is_empty() { "" } else { "." };
+                let _ = if is_plain(key) {
+                    write!(self.name, "{dot}{key}")
+                } else {
+                    write!(self.name, "[{}]", Value::from(key))
+                };
+            }
+            Step::Index(wanted, live) => {
+                self.push_index(wanted, live);
+                let _ = write!(self.name, "[{wanted}]");
+            }
+            Step::Named(name, wanted, live) => {
+                self.push_index(wanted, live);
+                let _ = if is_plain(name) {
+                    write!(self.name, "[{name}]")
+                } else {
+                    write!(self.name, "[{}]", Value::from(name))
+                };
+            }
+        }
+    }
+
+    fn push_index(&mut self, wanted: usize, live: usize) {
+        let _ = write!(self.pointer, "/{wanted}");
+        let _ = write!(self.live_pointer, "/{live}");
+    }
+}
+
+/// Whether a word cannot be read as anything but one.
+fn is_plain(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$');
+    let is_index = word.bytes().all(|byte| byte.is_ascii_digit());
+    !word.is_empty() && !is_index && word.chars().all(plain)
 }
 
 struct Walk {
     fields: Fields,
-    pointer: String,
+    at: Field,
     changes: Vec<FieldChange>,
 }
 
 impl Walk {
-    /// One field; not both are `None`.
-    fn value(&mut self, live: Option<&Value>, wanted: Option<&Value>) {
+    /// One field; not both sides are `None`.
+    fn value(&mut self, live: Option<&Value>, wanted: Option<&Value>, recorded: Recorded<'_>) {
         match (live, wanted) {
-            (Some(Value::Object(live)), Some(Value::Object(wanted))) => self.object(live, wanted),
-            (Some(Value::Array(live)), Some(Value::Array(wanted))) => self.list(live, wanted),
+            (Some(Value::Object(live)), Some(Value::Object(wanted))) => {
+                self.object(live, wanted, recorded);
+            }
+            (Some(Value::Array(live)), Some(Value::Array(wanted))) => {
+                self.list(live, wanted, recorded);
+            }
             (Some(live), Some(wanted)) if canon::same(live, wanted) => {}
             (None, Some(Value::Null)) if self.fields == Fields::Stated => {}
-            (live, wanted) => self.change(live.cloned(), wanted.cloned()),
+            (live, wanted) => self.change(live, wanted, recorded.cause(wanted)),
         }
     }
 
-    fn object(&mut self, live: &Map<String, Value>, wanted: &Map<String, Value>) {
+    fn object(
+        &mut self,
+        live: &Map<String, Value>,
+        wanted: &Map<String, Value>,
+        recorded: Recorded<'_>,
+    ) {
         // Ordered here, whatever the order of the maps.
         let mut keys: BTreeMap<&str, (Option<&Value>, Option<&Value>)> = BTreeMap::new();
         for (key, value) in wanted {
             keys.insert(key, (live.get(key), Some(value)));
         }
-        if self.fields == Fields::All {
-            for (key, value) in live {
+        for (key, value) in live {
+            if self.fields == Fields::All || recorded.states(key) {
                 keys.entry(key).or_insert((Some(value), None));
             }
         }
         for (key, (live, wanted)) in keys {
-            self.step(&key.replace('~', "~0").replace('/', "~1"), live, wanted);
+            let recorded = recorded.and_then(|value| value.get(key));
+            self.step(&Step::Key(key), live, wanted, recorded);
         }
     }
 
-    fn list(&mut self, live: &[Value], wanted: &[Value]) {
-        if let (Some(live_names), Some(wanted_names)) = (names(live), names(wanted)) {
-            return self.named(live, &live_names, wanted, &wanted_names);
+    fn list(&mut self, live: &[Value], wanted: &[Value], recorded: Recorded<'_>) {
+        if let (Some(in_live), Some(in_wanted)) = (names(live), names(wanted)) {
+            return self.named((live, &in_live), (wanted, &in_wanted), recorded);
         }
         for index in 0..live.len().max(wanted.len()) {
-            self.element(index, live.get(index), wanted.get(index));
+            let recorded = recorded.and_then(|value| value.get(index));
+            let step = Step::Index(index, index);
+            self.element(&step, live.get(index), wanted.get(index), recorded);
         }
     }
 
     fn named<'a>(
         &mut self,
-        live: &[Value],
-        live_names: &[&'a str],
-        wanted: &[Value],
-        wanted_names: &[&'a str],
+        (live, in_live): (&[Value], &[&'a str]),
+        (wanted, in_wanted): (&[Value], &[&'a str]),
+        recorded: Recorded<'_>,
     ) {
-        let positions = |names: &[&'a str]| -> BTreeMap<&'a str, usize> {
-            names.iter().enumerate().map(|(index, name)| (*name, index)).collect()
+        let (live_places, wanted_places) = (places(in_live), places(in_wanted));
+        let twin = |name: &str| {
+            recorded.and_then(|value| {
+                let is_twin =
+                    |element: &&Value| element.get("name")?.as_str().map(|found| found == name);
+                value.as_array()?.iter().find(|element| is_twin(element) == Some(true))
+            })
         };
-        let (in_live, in_wanted) = (positions(live_names), positions(wanted_names));
-        for (index, (element, name)) in wanted.iter().zip(wanted_names).enumerate() {
-            let twin = in_live.get(name).and_then(|twin| live.get(*twin));
-            self.element(index, twin, Some(element));
+        for (index, (element, name)) in wanted.iter().zip(in_wanted).enumerate() {
+            let place = live_places.get(name).copied();
+            let step = Step::Named(name, index, place.unwrap_or(index));
+            let live = place.and_then(|place| live.get(place));
+            self.element(&step, live, Some(element), twin(name));
         }
-        for (index, (element, name)) in live.iter().zip(live_names).enumerate() {
-            if !in_wanted.contains_key(name) {
-                self.element(index, Some(element), None);
+        for (index, (element, name)) in live.iter().zip(in_live).enumerate() {
+            if !wanted_places.contains_key(name) {
+                self.element(&Step::Named(name, index, index), Some(element), None, twin(name));
             }
         }
-        let common = |names: &[&'a str], other: &BTreeMap<&str, usize>| -> Vec<&'a str> {
-            names.iter().copied().filter(|name| other.contains_key(name)).collect()
-        };
-        if common(live_names, &in_wanted) != common(wanted_names, &in_live) {
-            self.change(Some(live_names.to_vec().into()), Some(wanted_names.to_vec().into()));
+        let (from, to) = (common(in_live, &wanted_places), common(in_wanted, &live_places));
+        if from != to {
+            let order =
+                |value: &Value| Some(common(&names(value.as_array()?)?, &live_places) == to);
+            let cause = match recorded {
+                Recorded::Known(Some(value)) if order(value) == Some(true) => Some(Cause::Drift),
+                Recorded::Known(_) => Some(Cause::Edit),
+                Recorded::Unknown => None,
+            };
+            self.note(Some(from.into()), Some(to.into()), true, cause);
         }
     }
 
     /// One element of a list. In a list nothing and `null` differ: the lengths
     /// do.
-    fn element(&mut self, index: usize, live: Option<&Value>, wanted: Option<&Value>) {
+    fn element(
+        &mut self,
+        step: &Step<'_>,
+        live: Option<&Value>,
+        wanted: Option<&Value>,
+        recorded: Recorded<'_>,
+    ) {
         if live.is_some() && wanted.is_some() {
-            self.step(&index.to_string(), live, wanted);
+            self.step(step, live, wanted, recorded);
         } else {
-            let length = self.pointer.len();
-            self.pointer.push('/');
-            self.pointer.push_str(&index.to_string());
-            self.change(live.cloned(), wanted.cloned());
-            self.pointer.truncate(length);
+            let before = self.at.lengths();
+            self.at.push(step);
+            self.change(live, wanted, recorded.cause(wanted));
+            self.at.back(before);
         }
     }
 
-    fn step(&mut self, step: &str, live: Option<&Value>, wanted: Option<&Value>) {
+    fn step(
+        &mut self,
+        step: &Step<'_>,
+        live: Option<&Value>,
+        wanted: Option<&Value>,
+        recorded: Recorded<'_>,
+    ) {
         if self.changes.len() >= MAX_CHANGES {
             return;
         }
-        let length = self.pointer.len();
-        self.pointer.push('/');
-        self.pointer.push_str(step);
-        self.value(live, wanted);
-        self.pointer.truncate(length);
+        let before = self.at.lengths();
+        self.at.push(step);
+        self.value(live, wanted, recorded);
+        self.at.back(before);
     }
 
-    fn change(&mut self, live: Option<Value>, wanted: Option<Value>) {
+    fn change(&mut self, live: Option<&Value>, wanted: Option<&Value>, cause: Option<Cause>) {
+        self.note(live.cloned(), wanted.cloned(), false, cause);
+    }
+
+    fn note(
+        &mut self,
+        live: Option<Value>,
+        wanted: Option<Value>,
+        reordered: bool,
+        cause: Option<Cause>,
+    ) {
         if self.changes.len() < MAX_CHANGES {
-            self.changes.push(FieldChange { pointer: self.pointer.clone(), live, wanted });
+            let Field { pointer, live_pointer, name } = &self.at;
+            self.changes.push(FieldChange {
+                pointer: pointer.clone(),
+                live_pointer: live_pointer.clone(),
+                name: name.clone(),
+                reordered,
+                cause,
+                live,
+                wanted,
+            });
         }
     }
+}
+
+/// Where each of these names stands.
+fn places<'a>(names: &[&'a str]) -> BTreeMap<&'a str, usize> {
+    names.iter().enumerate().map(|(index, name)| (*name, index)).collect()
+}
+
+/// Those of the names that the other list has too.
+fn common<'a>(names: &[&'a str], other: &BTreeMap<&str, usize>) -> Vec<&'a str> {
+    names.iter().copied().filter(|name| other.contains_key(name)).collect()
 }
 
 /// The names of the elements, if each is an object with a `name` that no other

@@ -48,7 +48,12 @@ impl ImageLocations {
 
     /// Whether some picture is known to be there.
     pub fn holds(&self, location: &str) -> bool {
-        self.known.values().any(|known| known == location)
+        self.at(location).is_some()
+    }
+
+    /// The picture that is known to be there.
+    pub fn at(&self, location: &str) -> Option<&ImageName> {
+        self.known.iter().find(|(_, known)| *known == location).map(|(name, _)| name)
     }
 
     /// Takes in a location that is already saved.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::item::{BlobId, Digest, ImageFormat, RepoPath};
+use serde_json::Value;
+
+use crate::domain::item::{BlobId, Digest, ImageFormat, ImageSlot, RepoPath};
 use crate::domain::tree::{MAX_IMAGE_BYTES, Resolved, Target, Tree, Unusable, opened};
 
 /// What is known of a picture.
@@ -49,6 +51,12 @@ pub fn fact<T: Tree>(
     let fact = Fact { digest: Digest::of(&bytes), format };
     known.insert(blob, fact);
     Ok(Ok((resolved.path.clone(), blob, fact)))
+}
+
+/// The path that a document of the file at `path` names as this picture.
+pub fn named(document: &Value, slot: ImageSlot, path: &RepoPath) -> Option<RepoPath> {
+    let local = document.get(slot.field())?.get("localPath")?.as_str()?;
+    path.parent().join(local).ok()
 }
 
 fn guess(bytes: &[u8]) -> &'static str {

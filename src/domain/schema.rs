@@ -3,7 +3,7 @@
 //! Nothing is ever fetched: a schema may refer to other files only where the
 //! caller hands them over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub struct Schemas {
     sidecar: Validator,
     resources: BTreeMap<&'static str, Validator>,
     added: Vec<(ItemType, Validator)>,
+    /// The names of fields that hold credentials, of all of them.
+    secret_names: BTreeSet<String>,
     fingerprint: Digest,
 }
 
@@ -96,13 +98,40 @@ const RESOURCES: [(&str, &str); 10] = [
     ("template", include_str!("schemas/resources/template.schema.json")),
 ];
 
+/// The names of the properties that a schema declares as credentials: they are
+/// `writeOnly`, or have the format `password`. Recursive: the depth of a schema
+/// is bounded where it is read.
+pub fn secret_names(schema: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    collect_secrets(schema, &mut names);
+    names
+}
+
+fn collect_secrets(schema: &Value, names: &mut BTreeSet<String>) {
+    let is_secret = |declared: &Value| {
+        declared.get("writeOnly") == Some(&Value::Bool(true))
+            || declared.get("format").and_then(Value::as_str) == Some("password")
+    };
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        let secret = properties.iter().filter(|(_, declared)| is_secret(declared));
+        names.extend(secret.map(|(name, _)| name.clone()));
+    }
+    match schema {
+        Value::Object(members) => members.values().for_each(|value| collect_secrets(value, names)),
+        Value::Array(list) => list.iter().for_each(|value| collect_secrets(value, names)),
+        _ => {}
+    }
+}
+
 impl Schemas {
     /// The schemas of the program.
     pub fn new() -> Result<Self, SchemaError> {
         let mut hasher = blake3::Hasher::new();
+        let mut secrets = BTreeSet::new();
         let mut embedded = |text: &str| {
             hasher.update(text.as_bytes());
             let schema = parse(text)?;
+            secrets.append(&mut secret_names(&schema));
             let options = jsonschema::draft7::options()
                 .should_validate_formats(true)
                 .with_pattern_options(patterns())
@@ -116,15 +145,22 @@ impl Schemas {
             resources.insert(name, embedded(text)?);
         }
         let fingerprint = Digest::from(*hasher.finalize().as_bytes());
-        Ok(Self { manifest, sidecar, resources, added: Vec::new(), fingerprint })
+        let (added, secret_names) = (Vec::new(), secrets);
+        Ok(Self { manifest, sidecar, resources, added, secret_names, fingerprint })
     }
 
     /// Adds a schema of the user's own for items of this type.
     pub fn add(&mut self, item_type: &ItemType, text: &str) -> Result<(), SchemaError> {
         self.added.push((item_type.clone(), compile_alone(text)?));
+        self.secret_names.append(&mut secret_names(&parse(text)?));
         let all = format!("{} {item_type} {text}", self.fingerprint);
         self.fingerprint = Digest::of(all.as_bytes());
         Ok(())
+    }
+
+    /// The names of the fields that these schemas declare as credentials.
+    pub fn secret_names(&self) -> &BTreeSet<String> {
+        &self.secret_names
     }
 
     /// Changes when any of these schemas changes.

@@ -10,6 +10,7 @@ mod discover;
 mod tree;
 mod changes;
 mod uncommitted;
+mod base;
 pub mod remote;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::tree::MAX_FILES;
 use crate::edge::directory::DirectoryError;
 
+pub use base::{Base, fetch_line};
 pub use tree::GitTree;
 pub use uncommitted::UNCOMMITTED_BUDGET;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
@@ -93,6 +94,23 @@ impl Secrets {
             }
         }
         masked
+    }
+
+    /// A document without the secrets, in its keys and in its values.
+    #[must_use]
+    pub fn mask_in(&self, document: Value) -> Value {
+        if self.known.is_empty() {
+            return document;
+        }
+        match document {
+            Value::String(text) => Value::String(self.mask(&text)),
+            Value::Array(list) => list.into_iter().map(|value| self.mask_in(value)).collect(),
+            Value::Object(object) => {
+                let member = |(key, value): (String, Value)| (self.mask(&key), self.mask_in(value));
+                Value::Object(object.into_iter().map(member).collect())
+            }
+            other => other,
+        }
     }
 
     /// Whether a text holds one of the secrets.

@@ -8,7 +8,7 @@ use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::seen::Seen;
 use crate::domain::tree::{Changes, Resolved, Tree};
 use crate::edge::directory::{Directory, DirectoryError, DirectoryTree};
-use crate::edge::git::{Checkout, CommitInfo, GitError, GitTree, UNCOMMITTED_BUDGET};
+use crate::edge::git::{Base, Checkout, CommitInfo, GitError, GitTree, UNCOMMITTED_BUDGET};
 use crate::edge::heartbeat::Heartbeat;
 
 /// Which files are wanted.
@@ -256,6 +256,30 @@ impl Source {
             Place::Checkout { checkout, .. } => {
                 let head = Head::Commit(checkout.resolve_revision(revision)?);
                 self.read(&head, &Seen::default()).map(Some)
+            }
+            Place::Directory(_) => Ok(None),
+        }
+    }
+
+    /// What `head` is compared with if somebody names `revision`.
+    ///
+    /// # Errors
+    /// [`SourceError::NoRevision`] for what has no commits.
+    pub fn base(&self, head: &Head, revision: &str) -> Result<Base, SourceError> {
+        match (&self.place, head) {
+            (Place::Checkout { checkout, .. }, Head::Commit(head)) => {
+                Ok(checkout.base(head, revision)?)
+            }
+            _ => Err(SourceError::NoRevision { revision: revision.to_owned() }),
+        }
+    }
+
+    /// The files of an earlier commit; none for a directory.
+    pub fn tree_at(&self, commit: &CommitId) -> Result<Option<SourceTree<'_>>, SourceError> {
+        match &self.place {
+            Place::Checkout { checkout, .. } => {
+                let files = Files::Commit(Box::new(checkout.tree(commit)?));
+                Ok(Some(SourceTree { files, heart: self.heart.clone() }))
             }
             Place::Directory(_) => Ok(None),
         }

@@ -13,7 +13,7 @@ use crate::embedded::apply::{new_id, put_record};
 use crate::embedded::auth::Authority;
 use crate::embedded::error::EmbeddedError;
 use crate::embedded::faults::{Fault, FaultKind, Faults, Route, Strikes};
-use crate::embedded::journal::{Journal, JournalError, new_secret};
+use crate::embedded::journal::{self, Journal, JournalError, Secret, new_secret};
 use crate::embedded::settings::{ConsoleVersion, DeleteFiles, Settings, Switches};
 use crate::embedded::state::{Key, Record, State, Stored};
 use crate::embedded::validate::Schemas;
@@ -84,7 +84,6 @@ pub(crate) struct World {
 
 /// Makes a marketplace from its settings, reading its journal.
 pub fn open(settings: Settings) -> Result<Handle, EmbeddedError> {
-    let schemas = Schemas::new(&settings.types)?;
     let (journal, state, secret) = match &settings.persist {
         Some(path) => {
             let (journal, state, secret) = Journal::open(path)?;
@@ -92,6 +91,27 @@ pub fn open(settings: Settings) -> Result<Handle, EmbeddedError> {
         }
         None => (None, State::default(), new_secret()),
     };
+    start(settings, journal, state, secret)
+}
+
+/// Makes a marketplace that begins with what the journal holds now and keeps
+/// its changes in memory only. The journal is read without its lock and stays
+/// as it is, whoever uses it meanwhile; one that is not there counts as empty.
+pub fn open_copy(settings: Settings) -> Result<Handle, EmbeddedError> {
+    let (state, secret) = match &settings.persist {
+        Some(path) => journal::read(path)?,
+        None => (State::default(), None),
+    };
+    start(settings, None, state, secret.unwrap_or_else(new_secret))
+}
+
+fn start(
+    settings: Settings,
+    journal: Option<Journal>,
+    state: State,
+    secret: Secret,
+) -> Result<Handle, EmbeddedError> {
+    let schemas = Schemas::new(&settings.types)?;
     let world = World {
         console: settings.console,
         switches: settings.switches,

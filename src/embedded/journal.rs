@@ -61,12 +61,7 @@ impl Journal {
         }
         let lock = File::create(beside(path, "lock")).map_err(io)?;
         lock.try_lock().map_err(|_| JournalError::Locked(path.to_owned()))?;
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(io(error)),
-        };
-        let (state, secret) = replay(path, &text)?;
+        let (state, secret) = read(path)?;
         let secret = secret.unwrap_or_else(new_secret);
         let fresh = beside(path, "new");
         write_all(&fresh, &state, &secret).map_err(io)?;
@@ -104,6 +99,15 @@ fn line(out: &mut Vec<u8>, record: &Record) -> io::Result<()> {
     serde_json::to_writer(&mut *out, record)?;
     out.push(b'\n');
     Ok(())
+}
+
+/// What the journal holds; nothing if it is not there.
+pub(crate) fn read(path: &Path) -> Result<(State, Option<Secret>), JournalError> {
+    match fs::read(path) {
+        Ok(text) => replay(path, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((State::default(), None)),
+        Err(error) => Err(JournalError::Io(path.to_owned(), error)),
+    }
 }
 
 fn replay(path: &Path, text: &[u8]) -> Result<(State, Option<Secret>), JournalError> {

@@ -75,7 +75,7 @@ use tokio::net::TcpListener;
 
 pub use error::EmbeddedError;
 pub use faults::{Fault, FaultKind, MAX_FAULTS, Route};
-pub use handle::{Exchange, Handle, MAX_LOG, open};
+pub use handle::{Exchange, Handle, MAX_LOG, open, open_copy};
 pub use journal::JournalError;
 pub use settings::{
     APPLY_LIMIT, Client, ClientKey, ConsoleVersion, DeleteFiles, InvalidConsoleVersion, ListRows,

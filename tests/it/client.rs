@@ -70,6 +70,7 @@ async fn observe(
             bodies: &mut bodies,
             locations,
             favour: None,
+            sight: None,
             stop: &halt,
         })
         .await
@@ -161,6 +162,7 @@ fn a_pass_can_move_between_threads() {
         let (mut bodies, snapshot) = shop.bodies();
         is_send(&market.observe(Observing {
             favour: None,
+            sight: None,
             keys: &keys,
             snapshot,
             bodies: &mut bodies,

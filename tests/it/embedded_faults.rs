@@ -355,6 +355,25 @@ async fn a_restart_forgets_nothing() {
 }
 
 #[tokio::test]
+async fn a_copy_starts_with_what_is_kept_and_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("market.jsonl");
+    let nothing = embedded::open_copy(kept_in(&journal)).unwrap();
+    assert!(nothing.items().is_empty());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+
+    let market = Market::start(kept_in(&journal)).await;
+    market.apply(&[sidecar("a")]).await;
+    let before = fs::read(&journal).unwrap();
+    let copy = embedded::open_copy(kept_in(&journal)).expect("the lock of the other is no matter");
+    assert_eq!(copy.items(), market.handle.items());
+    copy.put_raw(COMPANY, &sidecar("b")).unwrap();
+    assert_eq!(copy.items().len(), 2);
+    assert_eq!(market.handle.items().len(), 1);
+    assert_eq!(fs::read(&journal).unwrap(), before);
+}
+
+#[tokio::test]
 async fn the_control_route_exists_only_on_request() {
     let closed = Market::start(Settings::default()).await;
     assert_eq!(closed.get("/__control/state").await.0.as_u16(), 404);

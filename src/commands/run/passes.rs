@@ -264,6 +264,7 @@ impl Passes {
             prune: pass.prune,
             allow_deletes: pass.allow_deletes,
             max_updates: pass.max_updates,
+            approved: None,
             setting: self.setting(),
             now,
             stop: self.stop.clone(),

@@ -13,6 +13,7 @@ pub mod json;
 pub mod text;
 pub mod history;
 pub mod annotations;
+pub mod diff;
 
 /// Everything that a pass found and did.
 #[derive(Debug, Clone, Default)]

@@ -102,6 +102,21 @@ impl<'a> Outline<'a> {
         Some(self.span(range))
     }
 
+    /// The place of that value, or of the nearest one around it that exists.
+    pub fn nearest(&self, pointer: &str) -> Option<Span> {
+        Some(self.span(self.range(self.node_around(pointer)?, Place::Value)))
+    }
+
+    fn node_around(&self, pointer: &str) -> Option<&Node<'a>> {
+        let mut around = pointer;
+        loop {
+            match (self.node(around), around.rfind('/')) {
+                (None, Some(slash)) => around = around.get(..slash).unwrap_or_default(),
+                (found, _) => return found,
+            }
+        }
+    }
+
     /// A problem at that place, or at the nearest place above it that exists.
     pub fn problem(
         &self,
@@ -110,14 +125,7 @@ impl<'a> Outline<'a> {
         place: Place,
         message: impl Into<String>,
     ) -> Problem {
-        let mut above = pointer;
-        let node = loop {
-            match (self.node(above), above.rfind('/')) {
-                (None, Some(slash)) => above = above.get(..slash).unwrap_or_default(),
-                (found, _) => break found,
-            }
-        };
-        let problem = match node {
+        let problem = match self.node_around(pointer) {
             Some(node) => Problem::at(path, self.text, self.range(node, place), message),
             None => Problem::of_file(path, message),
         };

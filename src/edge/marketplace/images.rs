@@ -32,6 +32,15 @@ pub(super) fn is_download(location: &str) -> bool {
         .is_some_and(|file| file.chars().all(plain) && !matches!(file, "" | "." | ".."))
 }
 
+/// What the bytes of a picture are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ImageFact {
+    /// Their blake3 hash.
+    pub(super) digest: Digest,
+    /// How many there are.
+    pub(super) size: u64,
+}
+
 /// What became of an upload.
 pub(super) enum Uploaded {
     /// The marketplace has it there.
@@ -77,17 +86,29 @@ impl Marketplace {
     /// # Errors
     /// [`CallError::Unavailable`] when it could not be fetched for a moment:
     /// nothing is known then, and nothing is overwritten for that.
-    ///
-    /// Only a path on the configured server is fetched, so that nobody who
-    /// edits an item can make this program call other servers.
     pub(super) async fn has_image(
         &self,
         location: &str,
         digest: Digest,
     ) -> Result<bool, CallError> {
+        Ok(self.image_at(location).await?.is_some_and(|fact| fact.digest == digest))
+    }
+
+    /// What is known of the picture at a location, from its bytes; none where
+    /// there is none that could be ours.
+    pub(super) async fn image_at(&self, location: &str) -> Result<Option<ImageFact>, CallError> {
+        let bytes = self.image(location).await?;
+        Ok(bytes.map(|bytes| ImageFact { digest: Digest::of(&bytes), size: bytes.len() as u64 }))
+    }
+
+    /// The bytes of a picture.
+    ///
+    /// Only a path on the configured server is fetched, so that nobody who
+    /// edits an item can make this program call other servers.
+    pub(super) async fn image(&self, location: &str) -> Result<Option<Vec<u8>>, CallError> {
         let Some(url) = self.image_url(location).filter(|_| !self.http.secrets().are_in(location))
         else {
-            return Ok(false);
+            return Ok(None);
         };
         let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
         let out = Outgoing {
@@ -100,9 +121,9 @@ impl Marketplace {
         };
         match self.exchange(&out).await {
             Ok(reply) if reply.is_trouble() => Err(self.failure(&reply, "read images")),
-            Ok(reply) => Ok(reply.status == 200 && !reply.cut && Digest::of(&reply.body) == digest),
+            Ok(reply) => Ok((reply.status == 200 && !reply.cut).then_some(reply.body)),
             Err(err) if err.is_transient() => Err(err),
-            Err(_) => Ok(false),
+            Err(_) => Ok(None),
         }
     }
 

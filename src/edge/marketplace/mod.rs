@@ -13,7 +13,6 @@ mod connection;
 pub mod wire;
 pub mod pack;
 pub mod answer;
-mod compare;
 mod upload;
 mod http;
 mod auth;
@@ -31,7 +30,7 @@ pub use connection::{Connection, Credential, Patience, SetupError};
 pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::{Call, InFlight};
-pub use observe::{Favour, Observing};
+pub use observe::{Favour, Observing, Sighted, Witness};
 
 /// How many requests are in flight at most (`practice.md` §4).
 pub const IN_FLIGHT: usize = 4;

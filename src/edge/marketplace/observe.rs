@@ -12,16 +12,17 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{Bodies, Snapshot};
+use crate::domain::compare::differences;
 use crate::domain::event::NOT_ASKED;
 use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
-use crate::domain::item::{Item, ItemKey, NA, Version};
+use crate::domain::item::{Digest, ImageSlot, Item, ItemKey, NA, Version};
 use crate::domain::plan::{Live, Look};
 use crate::domain::tree::Tree;
 
 use super::answer::object_id;
 use super::client::Marketplace;
-use super::compare::differing;
 use super::error::{CallError, ObserveError, left_alone};
+use super::images::ImageFact;
 use super::streak::Streak;
 use super::{IN_FLIGHT, images, words};
 use crate::edge::secrets::Secrets;
@@ -39,8 +40,43 @@ pub struct Observing<'a, 'b, T> {
     pub locations: &'a mut ImageLocations,
     /// Looks that are no need but a favour; none: they are needed.
     pub favour: Option<Favour>,
+    /// Who wants to see what is there, and not only how it compares.
+    pub sight: Option<Witness<'a>>,
     /// Set when no further request may start.
     pub stop: &'a watch::Receiver<bool>,
+}
+
+/// Who is shown what a round sees.
+pub type Witness<'a> = &'a mut (dyn FnMut(Sighted<'_>) + Send + 'a);
+
+/// Something that was seen in the marketplace.
+#[derive(Debug)]
+pub enum Sighted<'a> {
+    /// The document of a version.
+    Document {
+        /// Which item.
+        key: &'a ItemKey,
+        /// The document.
+        live: Value,
+        /// The item that is wanted.
+        wanted: Option<&'a Item>,
+        /// Whether it differs from that, pictures aside whose bytes must be
+        /// seen.
+        differs: bool,
+        /// What of it nobody may read.
+        secrets: &'a Secrets,
+    },
+    /// The bytes of one of its pictures, where they had to be fetched.
+    Picture {
+        /// Which item.
+        key: &'a ItemKey,
+        /// Which of its pictures.
+        slot: ImageSlot,
+        /// The blake3 hash of the bytes.
+        digest: Digest,
+        /// How many there are.
+        size: u64,
+    },
 }
 
 /// Looks that nothing waits for. One that did not begin is no look at all, and
@@ -78,7 +114,7 @@ enum Step {
 
 enum Seen {
     Document(ItemKey, Result<Option<Value>, CallError>),
-    Picture(Sight, Unseen, Result<bool, CallError>),
+    Picture(Sight, Unseen, Result<Option<ImageFact>, CallError>),
 }
 
 /// What is known after a request.
@@ -106,16 +142,26 @@ impl<T: Tree> Observing<'_, '_, T> {
             Seen::Document(_, Err(err)) => Err(err.into()),
             Seen::Document(key, Ok(Some(live))) => {
                 let wanted = self.snapshot.items.get(&key).map(Arc::as_ref);
-                compare(key, &live, wanted, self.bodies, self.locations, generation)
-                    .map(|sight| Taken::Part(sight.without(secrets)))
-                    .map_err(ObserveError::Source)
+                let sight = compare(key, &live, wanted, self.bodies, self.locations, generation)
+                    .map_err(ObserveError::Source)?;
+                if let Some(witness) = &mut self.sight {
+                    let differs = !sight.fields.is_empty();
+                    let key = &sight.key;
+                    witness(Sighted::Document { key, live, wanted, differs, secrets });
+                }
+                Ok(Taken::Part(sight.without(secrets)))
             }
             Seen::Picture(sight, picture, Err(err)) => {
                 let why = format!("{} cannot be compared: {err}", picture.name.slot.field());
                 Ok(Taken::Whole(sight.key, Look::Failed { why }))
             }
-            Seen::Picture(mut sight, picture, Ok(same)) => {
-                if same {
+            Seen::Picture(mut sight, picture, Ok(fact)) => {
+                if let (Some(witness), Some(fact)) = (&mut self.sight, fact) {
+                    let (key, slot) = (&sight.key, picture.name.slot);
+                    let ImageFact { digest, size } = fact;
+                    witness(Sighted::Picture { key, slot, digest, size });
+                }
+                if fact.is_some_and(|fact| fact.digest == picture.name.digest) {
                     let Unseen { location, name, .. } = picture;
                     self.locations.learn(ImageLocation { name, location });
                 } else {
@@ -217,8 +263,8 @@ impl Marketplace {
                 Seen::Document(key, got)
             }
             Step::Picture(sight, picture) => {
-                let same = self.has_image(&picture.location, picture.name.digest).await;
-                Seen::Picture(sight, picture, same)
+                let fact = self.image_at(&picture.location).await;
+                Seen::Picture(sight, picture, fact)
             }
         }
     }
@@ -327,7 +373,8 @@ fn compare<T: Tree>(
         });
     };
     let document = bodies.document(item)?;
-    let fields = differing(live, &document, generation);
+    let found = differences(live, &document, generation);
+    let fields = found.into_iter().map(|change| change.pointer).collect();
     let mut sight = Sight { key, object_id, unwanted: false, fields, unseen: VecDeque::new() };
     for image in &item.images {
         let name = images::name(item, image);
@@ -352,7 +399,7 @@ pub(super) fn is_as_sent(
     locations: &ImageLocations,
     generation: Generation,
 ) -> bool {
-    differing(live, document, generation).is_empty()
+    differences(live, document, generation).is_empty()
         && item.images.iter().all(|image| {
             let there = live.get(image.slot.url_field()).and_then(Value::as_str);
             there.is_some() && there == locations.get(&images::name(item, image))

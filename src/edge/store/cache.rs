@@ -110,7 +110,9 @@ impl Store {
             let Ok(reading) = serde_json::from_str(&entry) else {
                 // Another build wrote it. What is kept must not outlive the
                 // reading that it belongs to.
-                self.write(forget_seen)?;
+                if self.lock.is_some() {
+                    self.write(forget_seen)?;
+                }
                 return Ok(Seen::empty(fingerprint));
             };
             seen.recall(&path, reading);

@@ -116,6 +116,15 @@ impl Store {
         &self.identity
     }
 
+    /// Whether this state, which is in `dir`, is for that endpoint and company.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherUse`]: what is recorded of another company says
+    /// nothing of this one.
+    pub fn check_use(&self, dir: &Path, identity: &Identity) -> Result<(), StoreError> {
+        same_use(dir, &self.identity, identity)
+    }
+
     /// What was last applied, and what was refused.
     pub fn load_ledger(&self) -> Result<Ledger, StoreError> {
         rows::load(&self.connection).map_err(|fault| fault.at(&self.path))

@@ -75,6 +75,7 @@ async fn what_nobody_wants_differs_and_is_not_read() {
     let mut locations = ImageLocations::default();
     let round = Observing {
         favour: None,
+        sight: None,
         keys: &keys,
         snapshot,
         bodies: &mut bodies,
@@ -185,6 +186,7 @@ async fn a_stopped_round_says_what_it_did_not_look_at() {
     let mut locations = ImageLocations::default();
     let round = Observing {
         favour: None,
+        sight: None,
         keys: &keys,
         snapshot,
         bodies: &mut bodies,

@@ -1,0 +1,45 @@
+//! The file of an approved plan.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use crate::commands::failure::CommandError;
+use crate::config::Connect;
+use crate::domain::approval::{Approval, MAX_BYTES, NoPlan};
+
+/// Reads the plan that `apply` is held to.
+pub(super) fn read(path: &Path, connect: &Connect) -> Result<Approval, CommandError> {
+    let unreadable = |source| CommandError::ReadPlan { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
+    let no_plan = |source| CommandError::NoPlan { path: path.to_owned(), source };
+    if text.len() as u64 > MAX_BYTES {
+        return Err(no_plan(NoPlan::Form(format!("it has more than {MAX_BYTES} bytes"))));
+    }
+    let approval = Approval::read(&text).map_err(no_plan)?;
+    let pairs = [
+        ("endpoint", &approval.endpoint, connect.endpoint.to_string()),
+        ("company", &approval.company, connect.company.clone()),
+    ];
+    for (what, planned, asked) in pairs {
+        if *planned != asked {
+            let (path, planned) = (path.to_owned(), planned.clone());
+            return Err(CommandError::PlanOfAnother { path, what, planned, asked });
+        }
+    }
+    Ok(approval)
+}
+
+/// Writes a plan. A file that was there is replaced when the new one is whole.
+pub(super) fn write(path: &Path, approval: &Approval) -> Result<(), CommandError> {
+    let failed = |source| CommandError::WritePlan { path: path.to_owned(), source };
+    let mut text = serde_json::to_vec_pretty(approval).map_err(|why| failed(why.into()))?;
+    text.push(b'\n');
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    let written = File::create(&fresh).and_then(|mut file| file.write_all(&text));
+    written.and_then(|()| std::fs::rename(&fresh, path)).map_err(failed)
+}

@@ -1,0 +1,82 @@
+//! The commit that a branch is compared with.
+
+use git2::{ErrorCode, Oid};
+
+use super::{Checkout, GitError};
+use crate::domain::item::CommitId;
+
+/// What a commit is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The commit.
+    pub commit: CommitId,
+    /// Whether it is the last one that both share (git's merge base), and not
+    /// simply the one that was asked for.
+    pub is_shared: bool,
+}
+
+impl Checkout {
+    /// What `head` is compared with if somebody names `revision`: the last
+    /// commit that both share, else the revision itself. A clone that is not
+    /// deep enough does not show what they share.
+    pub fn base(&self, head: &CommitId, revision: &str) -> Result<Base, GitError> {
+        let asked = self.resolve_revision(revision)?;
+        let oid = |commit: &CommitId| {
+            Oid::from_str(&commit.0).map_err(|_| GitError::NoCommit { commit: commit.clone() })
+        };
+        match self.repo.merge_base(oid(head)?, oid(&asked)?) {
+            Ok(shared) => Ok(Base { commit: CommitId(shared.to_string()), is_shared: true }),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                Ok(Base { commit: asked, is_shared: false })
+            }
+            Err(error) => Err(GitError::read("what the two commits share")(error)),
+        }
+    }
+}
+
+/// The line that brings a revision of that name into a clone.
+pub fn fetch_line(revision: &str) -> String {
+    let is_plain = |text: &str| {
+        text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+            && !text.starts_with('-')
+    };
+    if !is_plain(revision) || revision.is_empty() {
+        return "git fetch origin".to_owned();
+    }
+    if revision.len() >= 40 && revision.chars().all(|c| c.is_ascii_hexdigit()) {
+        return format!("git fetch origin {revision}");
+    }
+    if let Some(tag) = revision.strip_prefix("refs/tags/") {
+        return format!("git fetch origin tag {tag}");
+    }
+    let name = revision.strip_prefix("refs/remotes/").unwrap_or(revision);
+    let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+    let (remote, branch) = match name.split_once('/') {
+        Some((remote @ ("origin" | "upstream"), branch)) => (remote, branch),
+        _ => ("origin", name),
+    };
+    format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fetch_line;
+
+    #[test]
+    fn the_line_brings_what_was_named() {
+        let branch = "git fetch origin +refs/heads/main:refs/remotes/origin/main";
+        for name in ["origin/main", "main", "refs/heads/main", "refs/remotes/origin/main"] {
+            assert_eq!(fetch_line(name), branch);
+        }
+        assert_eq!(
+            fetch_line("feature/x"),
+            "git fetch origin +refs/heads/feature/x:refs/remotes/origin/feature/x"
+        );
+        assert_eq!(fetch_line("refs/tags/v1"), "git fetch origin tag v1");
+        let id = "0123456789012345678901234567890123456789";
+        assert_eq!(fetch_line(id), format!("git fetch origin {id}"));
+        for odd in ["a b", "x;rm -rf", "-x", "", "HEAD~3", "$(id)"] {
+            assert_eq!(fetch_line(odd), "git fetch origin", "{odd}");
+        }
+    }
+}
