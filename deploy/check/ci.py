@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -191,10 +192,12 @@ class GitHub:
     """The jobs of a workflow, as a runner does them; actions do nothing."""
 
     def __init__(self, world, path, facts, env=()):
-        self.world, self.jobs, self.env = world, recipe(path)["jobs"], dict(env)
+        self.world, self.whole, self.env = world, recipe(path), dict(env)
+        self.jobs, self.artifacts = self.whole["jobs"], {}
         self.facts = {"cancelled()": False, "always()": True, "github.repository": "acme/catalogue",
                       "github.event.pull_request.base.ref": "main", "github.event.pull_request.number": "9",
-                      "github.token": "github-token", "github.ref": "refs/heads/main", **facts}
+                      "github.token": "github-token", "github.ref": "refs/heads/main",
+                      "runner.temp": str(world.root / "temp"), **facts}
         self.summary, self.logs, self.ran = "", {}, []
 
     def valued(self, env):
@@ -203,6 +206,9 @@ class GitHub:
 
     def job(self, name):
         job, world, failed, path = self.jobs[name], self.world, False, []
+        # Every job has a machine of its own.
+        for left in ("marketsync", "report", "approved"):
+            shutil.rmtree(world.root / "temp" / left, ignore_errors=True)
         if not truth(job.get("if", "always()"), self.facts):
             return "skipped"
         for number, step in enumerate(job["steps"]):
@@ -213,7 +219,7 @@ class GitHub:
                 files = {file: world.root / file for file in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_PATH")}
                 for file in files.values():
                     file.write_text("")
-                env = {**self.valued(job.get("env", {})), "TOOL_URL": "https://downloads.example.com/tool.tar.gz",
+                env = {**self.whole.get("env", {}), **self.valued(job.get("env", {})), "TOOL_URL": "https://downloads.example.com/tool.tar.gz",
                        "TOOL_SHA256": world.checksum, **self.valued(step.get("env", {})), **self.env,
                        "GITHUB_REPOSITORY": "acme/catalogue", "RUNNER_TEMP": str(world.root / "temp"),
                        **{name: str(file) for name, file in files.items()}}
@@ -228,10 +234,13 @@ class GitHub:
                 failed = failed or outcome == "failure"
             elif wanted:
                 outcome = "success"
+                given = self.valued(step.get("with", {}))
+                if "upload-artifact" in step["uses"]:
+                    self.artifacts[given["name"]] = Path(given["path"])
                 if "download-artifact" in step["uses"]:
-                    report = world.root / "temp/report"
-                    report.mkdir(exist_ok=True)
-                    (report / "report.md").write_bytes((world.root / "temp/report.md").read_bytes())
+                    kept = self.artifacts.get(given["name"], world.root / "temp/report.md")
+                    Path(given["path"]).mkdir()
+                    (Path(given["path"]) / kept.name).write_bytes(kept.read_bytes())
             self.ran += [step.get("name", step.get("uses", "").split("@")[0])] if wanted else []
             self.facts[f"steps.{step_id}.outcome"] = outcome
         for key, value in job.get("outputs", {}).items():
@@ -309,10 +318,28 @@ def github(program):
     equal("its state is where the cache looks", (kept, (world.root / "home/.marketsync/state.db").exists()), ({"~/.marketsync"}, True))
     world.write("catalogue/broken.json", "{")
     world.commit()
-    (world.root / "temp/marketsync/marketsync").unlink()
-    (world.root / "temp/marketsync").rmdir()
     equal("a broken file fails it", (apply.job("apply"), apply.logs["Apply"].returncode), ("failure", 1))
     equal("and the state is kept all the same", apply.ran[-1], "actions/cache/save")
+
+    def approved(between=lambda world: None):
+        world = World(program, edit)
+        hub = GitHub(world, "github/marketsync-apply-approved.yaml", secret, {"MARKETSYNC_ENDPOINT": "embedded"})
+        plan = hub.job("plan")
+        between(world)
+        return hub, (plan, hub.job("apply"))
+
+    hub, jobs = approved()
+    equal("what was approved is done", (jobs, "2 of 2 items" in hub.logs["Apply"].stdout), (("success", "success"), True))
+    equal("its report is in the summary", "fresh" in hub.summary, True)
+    hub.facts.pop("steps.plan.outputs.result")
+    equal("then there is nothing to approve", (hub.job("plan"), hub.job("apply")), ("success", "skipped"))
+
+    def more(world):
+        world.write("catalogue/more.json", sidecar("more", "example.com/more:1.0.0"))
+        world.commit()
+
+    hub, jobs = approved(more)
+    equal("if something else is to be done, nothing is", (jobs, hub.logs["Apply"].returncode, hub.logs["Apply"].stdout.count("Created")), (("success", "failure"), 3, 0))
 
 
 def lab(world, name, env=()):
@@ -359,6 +386,12 @@ def gitlab(program):
     world.checksum = "0" * 64
     done = lab(world, "marketsync diff")
     equal("another program is not run", (done.returncode != 0, report.read_text()), (True, "# something else\n"))
+
+    # GitLab merged it on trial: what others did since then is no part of it.
+    world = World(program, edit)
+    since = {"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": world.head}
+    lab(world, "marketsync diff", since)
+    equal("merged on trial: compared with the branch", (world.checkout / "marketsync-report.env").read_text(), "RESULT=same\n")
 
     world = World(program, nothing)
     equal("nothing differs", lab(world, "marketsync diff").returncode, 0)
