@@ -19,7 +19,7 @@ use crate::commands::signals::Signals;
 use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
 use crate::commands::{Exit, plan_file, print};
 use crate::config::{ApplyConfig, Connect, Endpoint, Location};
-use crate::cycle::{self, Approved, CycleError, World};
+use crate::cycle::{self, Approved, CycleError, Order, World};
 use crate::daemon::until_settled;
 use crate::domain::approval::{Approval, Looked};
 use crate::domain::event::{Event, Rest};
@@ -117,7 +117,7 @@ async fn fetched(
 }
 
 /// Says how long it is until the next try.
-fn tell_pause(progress: &Progress, pause: Duration) {
+pub(super) fn tell_pause(progress: &Progress, pause: Duration) {
     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     progress.say(format!("trying again in {} s", pause.as_secs()));
     progress.above(|| info!(pause_ms, "Trying again"));
@@ -140,15 +140,8 @@ async fn passes(
     if ledger.rows.is_empty() {
         info!("No record of earlier passes: every item is looked at, and what agrees is adopted");
     }
-    let mut order = order(&config.pass, stop.clone());
+    let mut order = held_to(approval, order(&config.pass, stop.clone()));
     order.setting = setting(&config.connect.credential, standards.schemas.fingerprint());
-    if let Some(approval) = approval {
-        order.scope = match approval.looked {
-            Looked::New => Scope::New,
-            Looked::All => Scope::All,
-        };
-        order.approved = Some(Approved { approval, is_first: true });
-    }
     let mut told = BTreeSet::new();
     let pass = async || {
         order.now = Timestamp::now();
@@ -196,6 +189,16 @@ async fn passes(
         }
     };
     Ok(until_settled(config.retry_for, stop, pass, again, wait).await)
+}
+
+/// A pass that does what was approved, and looks where was looked then.
+fn held_to(approval: Option<Arc<Approval>>, order: Order) -> Order {
+    let Some(approval) = approval else { return order };
+    let scope = match approval.looked {
+        Looked::New => Scope::New,
+        Looked::All => Scope::All,
+    };
+    Order { scope, approved: Some(Approved { approval, is_first: true }), ..order }
 }
 
 /// Prints the result and says how the process ends. The result is printed

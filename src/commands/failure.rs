@@ -10,9 +10,10 @@ use crate::cycle::CycleError;
 use crate::domain::approval::NoPlan;
 use crate::domain::schema::SchemaError;
 use crate::domain::text::clean;
+use crate::edge::folder::FolderError;
 use crate::edge::git::remote::RemoteError;
 use crate::edge::git::{GitError, fetch_line};
-use crate::edge::marketplace::{CallError, SetupError};
+use crate::edge::marketplace::{CallError, InventoryError, SetupError};
 use crate::edge::metrics::MetricsError;
 use crate::edge::probe::ProbeError;
 use crate::edge::source::SourceError;
@@ -101,6 +102,15 @@ pub enum CommandError {
         /// What `apply` was told.
         asked: String,
     },
+    /// The items of the company cannot be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Nobody said where the embedded marketplace keeps its items.
+    #[error("the embedded marketplace keeps its items in the state directory, and none is named")]
+    EmbeddedState,
     /// The embedded marketplace cannot run.
     #[error("the embedded marketplace cannot run")]
     Embedded(#[from] EmbeddedError),
@@ -179,7 +189,6 @@ impl CommandError {
                  --company-id and SOURCE that apply was given"
                     .to_owned(),
             ),
-            Self::NoHistory { hint, .. } => Some(hint.clone()),
             Self::Source(SourceError::Git(GitError::UnknownRevision { text, .. })) => Some(format!(
                 "`{}` brings it, if it is a branch of the remote repository",
                 fetch_line(text)
@@ -193,6 +202,10 @@ impl CommandError {
                  needs the options of the pass that diff was given"
                     .to_owned(),
             ),
+            Self::NoHistory { hint, .. } => Some(hint.clone()),
+            Self::EmbeddedState => {
+                Some("name the one of `marketsync apply` or `run` with --state DIR".to_owned())
+            }
             Self::Probe(ProbeError::Unreachable { .. }) => Some(
                 "check that `marketsync run` runs there, and that the URL is that of its --listen".to_owned(),
             ),
@@ -215,7 +228,7 @@ impl CommandError {
 
     /// Whether the command printed its result before it failed.
     pub fn has_printed(&self) -> bool {
-        matches!(self, Self::Cycle(_) | Self::Print(_))
+        matches!(self, Self::Cycle(_) | Self::Print(_) | Self::Inventory(_) | Self::Folder(_))
     }
 
     /// The message and all its causes, each said once.

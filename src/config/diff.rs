@@ -32,7 +32,7 @@ pub enum Against {
     /// The marketplace.
     Live {
         /// Which.
-        connect: Connect,
+        connect: Box<Connect>,
         /// The folder of the state; there need not be one.
         state: PathBuf,
         /// What that state is for.
@@ -63,7 +63,7 @@ pub(super) fn diff(layers: &Layers<'_>, args: &cli::Diff) -> Result<DiffConfig, 
             let connect = connect::connect(layers, &args.connection)?;
             let identity = identity(&connect, &source);
             let state = state_of(layers, &args.state, &identity)?;
-            Against::Live { connect, state, identity }
+            Against::Live { connect: Box::new(connect), state, identity }
         }
         Some("recorded") => recorded(layers, args, &source)?,
         Some(revision) => {

@@ -171,7 +171,7 @@ pub struct PassConfig {
 }
 
 /// How long `apply` repeats transient failures (`practice.md` §4).
-const RETRY_FOR: Duration = Duration::from_mins(2);
+pub const RETRY_FOR: Duration = Duration::from_mins(2);
 
 /// Where a server listens: on this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

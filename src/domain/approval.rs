@@ -73,8 +73,9 @@ pub fn lines(plan: &Plan) -> BTreeSet<Line> {
 
 /// The digest of a plan: the same exactly for the same lines.
 pub fn digest(lines: &BTreeSet<Line>) -> Digest {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    Digest::of(text.as_bytes())
+    let mut lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    lines.sort();
+    Digest::of(lines.join("\n").as_bytes())
 }
 
 /// How far the marketplace was looked at when the plan was made. What nobody

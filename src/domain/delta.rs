@@ -125,7 +125,7 @@ impl<'a> Recorded<'a> {
         let Self::Known(recorded) = self else { return None };
         let is_as_recorded = match (recorded, wanted) {
             (Some(recorded), Some(wanted)) => canon::same(recorded, wanted),
-            (None | Some(Value::Null), None | Some(Value::Null)) => true,
+            (None, None) => true,
             _ => false,
         };
         Some(if is_as_recorded { Cause::Drift } else { Cause::Edit })

@@ -2,14 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::item::{BlobId, ItemId, ItemKey, ItemType, RepoPath, Version};
+use crate::domain::item::{
+    BlobId, ItemId, ItemKey, ItemType, MAX_VERSION_BYTES, RepoPath, Version,
+};
 use crate::domain::rules;
 use crate::domain::schema::Violation;
 use crate::domain::source::{Outline, Place, Problem, Severity, nearest, quote};
-
-/// The longest version name in bytes. It stands in the address of every look
-/// at its item, and in every table.
-const MAX_VERSION_BYTES: usize = 128;
 
 /// One file on its way to an item.
 pub(super) struct Draft<'a> {

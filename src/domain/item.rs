@@ -80,6 +80,10 @@ pub enum Version {
 /// The name that the marketplace gives to "no version", in answers and paths.
 pub const NA: &str = "NA";
 
+/// The longest version name in bytes. It stands in the address of every look
+/// at its item, and in every table.
+pub const MAX_VERSION_BYTES: usize = 128;
+
 impl Version {
     /// Whether the item carries `version.name`.
     pub fn is_named(&self) -> bool {

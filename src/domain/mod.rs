@@ -28,6 +28,7 @@ pub mod standards;
 mod draft;
 pub mod manifest;
 pub mod catalog;
+pub mod export;
 pub mod plan;
 pub mod approval;
 pub mod diff;

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod heartbeat;
 pub mod directory;
+pub mod folder;
 pub mod address;
 pub mod secret;
 pub mod secrets;

@@ -118,6 +118,14 @@ impl Secrets {
     pub fn are_in(&self, text: &str) -> bool {
         self.mask(text) != text
     }
+
+    /// The same for a text that is to be kept as it is, such as a document: a
+    /// secret as short as a word counts as that word.
+    #[must_use]
+    pub fn are_plainly_in(&self, text: &str) -> bool {
+        let long = |secret: &&Arc<SecretString>| secret.expose_secret().len() >= TELLING;
+        Self { known: self.known.iter().filter(long).cloned().collect() }.are_in(text)
+    }
 }
 
 /// How one byte is read from the beginning of a text: the byte, and how many

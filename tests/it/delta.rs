@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use marketsync::domain::canon::{agrees, same};
-use marketsync::domain::delta::{FieldChange, MAX_CHANGES, delta, full_delta};
+use marketsync::domain::delta::{Cause, FieldChange, MAX_CHANGES, delta, delta_since, full_delta};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn lists_of_names() {
     /ports/1/from: 80 -> 81
     /ports/2: nothing -> {"name":"new"}
     /ports/1: {"from":1,"name":"old"} -> nothing
-    /ports: ["http","old","grpc"] -> ["grpc","http","new"]
+    /ports: ["http","grpc"] -> ["grpc","http"]
     "#);
     let wanted = json!({"ports": [{"name": "http"}, {"name": "grpc"}]});
     insta::assert_snapshot!(show(&delta(&live, &wanted)), @r#"/ports/1: {"from":1,"name":"old"} -> nothing"#);
@@ -80,6 +80,63 @@ fn changes_survive_storage() {
     let changes = full_delta(&json!({"a": null, "b": 1}), &json!({"b": 2, "c": null}));
     let text = serde_json::to_string(&changes).unwrap();
     assert_eq!(serde_json::from_str::<Vec<FieldChange>>(&text).unwrap(), changes);
+}
+
+#[test]
+fn names_are_for_people() {
+    let live = json!({
+        "services": [{"name": "proxy", "image": "a:1", "env": [{"name": "MY VAR", "value": "1"}]}],
+        "a.b": {"": 1}, "list": [1], "7": 1,
+    });
+    let wanted = json!({
+        "services": [{"name": "proxy", "image": "a:2", "env": [{"name": "MY VAR", "value": "2"}]}],
+        "a.b": {"": 2}, "list": [2], "7": 2,
+    });
+    let names: Vec<String> = delta(&live, &wanted).into_iter().map(|change| change.name).collect();
+    assert_eq!(
+        names,
+        [
+            r#"["7"]"#,
+            r#"["a.b"][""]"#,
+            "list[0]",
+            r#"services[proxy].env["MY VAR"].value"#,
+            "services[proxy].image",
+        ]
+    );
+}
+
+#[test]
+fn edits_and_drift_are_told_apart() {
+    let recorded = json!({
+        "name": "A", "description": "one", "gone": 1, "docs": "x",
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1", "old": 1}],
+    });
+    // Somebody renamed it, removed docs and swapped the variables.
+    let live = json!({
+        "name": "Renamed", "description": "one", "gone": 1, "server": "adds this",
+        "env": [{"name": "B", "value": "1", "old": 1}, {"name": "A", "value": "1"}],
+    });
+    let wanted = json!({
+        "name": "A", "description": "two", "docs": "x",
+        "env": [{"name": "A", "value": "2"}, {"name": "B", "value": "1"}],
+    });
+    let found = delta_since(&live, &wanted, &recorded);
+    let lines: Vec<String> =
+        found.iter().map(|change| format!("{} {:?}", change.name, change.cause.unwrap())).collect();
+    assert_eq!(
+        lines,
+        [
+            "description Edit",
+            "docs Drift",
+            "env[A].value Edit",
+            "env[B].old Edit",
+            "env Drift",
+            "gone Edit",
+            "name Drift",
+        ]
+    );
+    assert_eq!(found[3].live_pointer, "/env/0/old");
+    assert_eq!(found[3].pointer, "/env/1/old");
 }
 
 /// Small, so that two of them often share something.
@@ -115,6 +172,33 @@ proptest! {
         for change in delta(&live, &wanted).iter().chain(&full_delta(&live, &wanted)) {
             prop_assert!(change.live.is_some() || change.wanted.is_some());
             prop_assert_ne!(&change.live, &change.wanted);
+        }
+    }
+
+    #[test]
+    fn every_change_names_its_values_and_its_cause(
+        live in value(), wanted in value(), recorded in value(),
+    ) {
+        let since = delta_since(&live, &wanted, &recorded);
+        for change in since.iter().filter(|change| !change.reordered) {
+            let (at, in_live) = (change.pointer.as_str(), change.live_pointer.as_str());
+            if change.wanted.is_some() {
+                prop_assert_eq!(wanted.pointer(at), change.wanted.as_ref());
+            }
+            if change.live.is_some() {
+                prop_assert_eq!(live.pointer(in_live), change.live.as_ref());
+            }
+        }
+        let place = |change: &FieldChange| (change.pointer.clone(), change.live.clone());
+        let places: Vec<_> = since.iter().map(place).collect();
+        for change in delta(&live, &wanted) {
+            prop_assert!(places.contains(&place(&change)), "{}", change.pointer);
+        }
+        for change in delta_since(&live, &wanted, &wanted) {
+            prop_assert_eq!(change.cause, Some(Cause::Drift), "{}", change.pointer);
+        }
+        for change in delta_since(&live, &wanted, &live) {
+            prop_assert_eq!(change.cause, Some(Cause::Edit), "{}", change.pointer);
         }
     }
 }

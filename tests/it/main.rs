@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
 mod annotations;
+mod approval;
 mod architecture;
 mod canon;
 mod catalog;
@@ -22,6 +23,7 @@ mod directory;
 mod embedded;
 mod embedded_faults;
 mod exits;
+mod export;
 mod faults;
 mod faults_beside;
 mod git;

@@ -45,7 +45,7 @@ const LOOK_AGAIN_FOR: Duration = Duration::from_secs(30);
 pub async fn diff(config: &DiffConfig) -> Result<Exit, CommandError> {
     let mut signals = Signals::catch()?;
     if let Against::Live { connect, .. } = &config.against {
-        let Connect { endpoint, company, origin, .. } = connect;
+        let Connect { endpoint, company, origin, .. } = connect.as_ref();
         info!(%endpoint, company, from = origin, "Comparing");
     }
     let source = open_source(&config.source)?;

@@ -145,7 +145,7 @@ impl Gathering<'_, '_> {
         let wanted = self.bodies.document(item)?;
         let Some(live) = self.witnessed.documents.get(&change.key).cloned() else {
             // Only the bytes of a picture differ.
-            let pictures = self.live_pictures(change, item, None)?;
+            let pictures = self.live_pictures(change, item, (None, None))?;
             return Ok(Sides {
                 before: Some(wanted.clone()),
                 after: wanted,
@@ -154,35 +154,44 @@ impl Gathering<'_, '_> {
             });
         };
         let (before, after) = views(&live, &wanted, generation);
-        let recorded = match row {
-            Some(row) if row.digest == item.digest => Some(after.clone()),
-            Some(row) => self.document_of(row).map(|old| views(&live, &old, generation).1),
-            None => None,
+        let old = row.filter(|row| row.digest != item.digest);
+        let old = old.and_then(|row| self.document_of(row));
+        let recorded = match (row, &old) {
+            (_, Some(old)) => Some(views(&live, old, generation).1),
+            (Some(row), None) if row.digest == item.digest => Some(after.clone()),
+            _ => None,
         };
-        let pictures = self.live_pictures(change, item, Some(&live))?;
+        let pictures = self.live_pictures(change, item, (Some(&live), old.as_ref()))?;
         Ok(Sides { before: Some(before), after, recorded, pictures })
     }
 
+    /// The pictures that are not as they are wanted, and those that an edit
+    /// takes away.
     fn live_pictures(
         &mut self,
         change: &Change,
         item: &Item,
-        live: Option<&Value>,
+        (live, old): (Option<&Value>, Option<&Value>),
     ) -> Result<Vec<Pair>, SourceError> {
         let mut pairs = Vec::new();
-        for image in &item.images {
-            let pointer = format!("/{}", image.slot.field());
-            if !change.fields.contains(&pointer) {
-                continue;
-            }
-            let seen = self.witnessed.pictures.get(&(change.key.clone(), image.slot)).cloned();
-            let there = live.and_then(|live| live.get(image.slot.url_field())?.as_str());
+        for slot in ImageSlot::ALL {
+            let pointer = format!("/{}", slot.field());
+            let seen = self.witnessed.pictures.get(&(change.key.clone(), slot)).cloned();
+            let there = live.and_then(|live| live.get(slot.url_field())?.as_str());
             let known = there.map(|there| Picture {
                 digest: self.subject.locations.at(there).map(|name| name.digest),
                 ..Picture::default()
             });
-            let to = Some(wanted(self.bodies.tree, image)?);
-            pairs.push(Pair { slot: image.slot, from: seen.or(known), to });
+            let from = seen.or(known);
+            let was_stated = old.is_some_and(|old| old.get(slot.field()).is_some());
+            match item.images.iter().find(|image| image.slot == slot) {
+                Some(image) if change.fields.contains(&pointer) => {
+                    let to = Some(wanted(self.bodies.tree, image)?);
+                    pairs.push(Pair { slot, from, to });
+                }
+                None if was_stated && from.is_some() => pairs.push(Pair { slot, from, to: None }),
+                _ => {}
+            }
         }
         Ok(pairs)
     }

@@ -50,7 +50,7 @@ impl Subject {
         let mut subject = Self::of_state(against, standards, source, store)?;
         if !has_record || subject.ledger.rows.is_empty() {
             subject.notes.push(
-                "There is no record of earlier passes here, so deletions, and edits that only \
+                "there is no record of earlier passes here, so deletions, and edits that only \
                  remove a field, cannot be seen (--state names it)"
                     .to_owned(),
             );
@@ -76,7 +76,7 @@ impl Subject {
         let against = Against::Recorded { endpoint, company };
         let mut subject = Self::of_state(against, standards, source, Some(store))?;
         subject.notes.push(
-            "The marketplace was not asked: an item that is not recorded may be there already"
+            "the marketplace was not asked: an item that is not recorded may be there already"
                 .to_owned(),
         );
         Ok(subject)
@@ -112,10 +112,10 @@ impl Subject {
         let mut reading = source.read(&Head::Commit(base.commit.clone()), &seen)?;
         let snapshot = cycle::load(&mut reading, &standards, &mut seen)?;
         let mut notes =
-            vec!["The marketplace was not asked: what is new here may be there already".to_owned()];
+            vec!["the marketplace was not asked: what is new here may be there already".to_owned()];
         if !base.is_shared {
             notes.push(format!(
-                "This clone does not show the last commit that both share, so what changed in \
+                "this clone does not show the last commit that both share, so what changed in \
                  {revision} since then shows the other way round (`git fetch --unshallow` brings it)"
             ));
         }

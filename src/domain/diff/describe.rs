@@ -88,7 +88,7 @@ impl Shown {
         };
         let at = file.filter(|_| !at.is_empty()).and_then(|file| place(file, at));
         let edit = if change.reordered {
-            Edit::Reordered { from: texts(change.live), to: texts(change.wanted) }
+            Edit::Reordered { from: texts(change.live.as_ref()), to: texts(change.wanted.as_ref()) }
         } else {
             let from = change.live.and_then(|_| self.before.pointer(&change.live_pointer));
             let to = change.wanted.and_then(|_| self.after.pointer(&change.pointer));
@@ -107,8 +107,8 @@ fn edit(from: Option<Value>, to: Option<Value>) -> Edit {
     }
 }
 
-fn texts(list: Option<Value>) -> Vec<String> {
-    let list = list.as_ref().and_then(Value::as_array).into_iter().flatten();
+fn texts(list: Option<&Value>) -> Vec<String> {
+    let list = list.and_then(Value::as_array).into_iter().flatten();
     list.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 

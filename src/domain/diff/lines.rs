@@ -111,19 +111,17 @@ mod tests {
     use super::{LineKind, MAX_LINES, hunks};
 
     fn show(left: &str, right: &str) -> String {
-        let mut out = String::new();
+        let sign = |kind| match kind {
+            LineKind::Same => ' ',
+            LineKind::Removed => '-',
+            LineKind::Added => '+',
+        };
+        let mut out = Vec::new();
         for hunk in hunks(left, right) {
-            out += &format!("@@ {} {}\n", hunk.left, hunk.right);
-            for line in hunk.lines {
-                let sign = match line.kind {
-                    LineKind::Same => ' ',
-                    LineKind::Removed => '-',
-                    LineKind::Added => '+',
-                };
-                out += &format!("{sign}{}\n", line.text);
-            }
+            out.push(format!("@@ {} {}\n", hunk.left, hunk.right));
+            out.extend(hunk.lines.iter().map(|line| format!("{}{}\n", sign(line.kind), line.text)));
         }
-        out
+        out.concat()
     }
 
     #[test]
@@ -150,7 +148,7 @@ mod tests {
     #[test]
     fn texts_without_a_common_line_take_no_time() {
         let side = |word: &str| -> String {
-            (0..100_000).map(|n| format!("{word}{n}\n")).collect::<String>()
+            (0..100_000).map(|n| format!("{word}{n}\n")).collect::<Vec<_>>().concat()
         };
         let (left, right) =
             (format!("same\n{}end\n", side("a")), format!("same\n{}end\n", side("b")));

@@ -36,7 +36,7 @@ pub struct Diff {
     pub entries: Vec<Entry>,
     /// What is wrong with files, and what deserves a look.
     pub problems: Vec<Problem>,
-    /// What a reader must know to judge it, each one sentence.
+    /// What a reader must know to judge it, each one clause.
     pub notes: Vec<String>,
     /// The digest of the plan: the same for the same changes
     /// ([`crate::domain::approval`]).
@@ -106,7 +106,7 @@ pub enum Fields {
     Listed {
         /// What the left side is.
         left: Left,
-        /// The fields, in the order of the document.
+        /// The pictures, then the fields in the order of their names.
         fields: Vec<Field>,
         /// Whether there are more than a report lists.
         more: bool,

@@ -11,9 +11,10 @@ use crate::domain::source::{Problem, Severity};
 
 pub mod json;
 pub mod text;
+pub mod diff;
 pub mod history;
 pub mod annotations;
-pub mod diff;
+pub mod exported;
 
 /// Everything that a pass found and did.
 #[derive(Debug, Clone, Default)]

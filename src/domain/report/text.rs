@@ -227,7 +227,8 @@ fn items(count: usize) -> String {
     counted(count, "item")
 }
 
-pub(super) fn counted(count: usize, what: &str) -> String {
+/// A number and what it counts.
+pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 

@@ -288,7 +288,7 @@ impl Marketplace {
         self.url(generation, &[collection, key.item_id.as_str(), "versions", &version])
     }
 
-    fn url(&self, generation: Generation, rest: &[&str]) -> url::Url {
+    pub(super) fn url(&self, generation: Generation, rest: &[&str]) -> url::Url {
         let mut segments: Vec<&str> = match generation {
             Generation::New => vec!["api", "tenants", &self.company, "marketplace"],
             Generation::Legacy => vec!["api", "backend", "marketplace", "tenants", &self.company],

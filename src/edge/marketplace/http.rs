@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, AsHeaderName, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -93,12 +95,29 @@ pub(super) enum Payload<'a> {
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
+    /// How much there is of what is listed, if the answer says so.
+    pub(super) totals: Totals,
     pub(super) body: Vec<u8>,
     /// The body was longer than its limit, and the rest was not read.
     pub(super) cut: bool,
     pub(super) took: Duration,
     /// What must not be told, should the answer repeat it.
     pub(super) secrets: Secrets,
+}
+
+/// How much there is in all of what one page shows (`marketplace-api.md` §4.2).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) items: Option<u64>,
+    pub(super) pages: Option<u64>,
+}
+
+/// The head of an answer.
+struct Head {
+    status: u16,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+    totals: Totals,
 }
 
 impl Reply {
@@ -238,7 +257,7 @@ impl Http {
         drop(flight);
         let took = begun.elapsed();
         if let Some(log) = &self.log {
-            let code = result.as_ref().map_or(None, |(status, ..)| Some(*status));
+            let code = result.as_ref().ok().map(|(head, ..)| head.status);
             let method = match out.method {
                 Method::GET => "GET",
                 Method::POST => "POST",
@@ -247,14 +266,15 @@ impl Http {
             };
             log(&Call { method, route: out.route, code, took });
         }
-        let (status, body, cut, retry_after, location) = result?;
+        let (Head { status, retry_after, location, totals }, body, cut) = result?;
         if (300..400).contains(&status) {
             return Err(CallError::Refused {
                 status,
                 why: self.redirected(status, location.as_deref()),
             });
         }
-        let reply = Reply { status, retry_after, body, cut, took, secrets: self.secrets() };
+        let secrets = self.secrets();
+        let reply = Reply { status, retry_after, totals, body, cut, took, secrets };
         if let Some(time) = retry_after.filter(|_| reply.is_trouble()) {
             self.pause_for(time);
         }
@@ -265,7 +285,7 @@ impl Http {
         &self,
         out: &Outgoing<'_>,
         authorization: Option<&SecretString>,
-    ) -> Result<(u16, Vec<u8>, bool, Option<Duration>, Option<String>), CallError> {
+    ) -> Result<(Head, Vec<u8>, bool), CallError> {
         let mut request =
             self.client.request(out.method.clone(), out.url.clone()).header(ACCEPT, out.accept);
         if let Some(value) = authorization {
@@ -289,12 +309,18 @@ impl Http {
         };
         let mut response = request.send().await.map_err(|err| self.network(&err))?;
         let status = response.status().as_u16();
-        let retry_after = header(&response, &RETRY_AFTER)
-            .and_then(|text| backoff::asked(&text, Timestamp::now()));
-        let location = header(&response, &LOCATION);
+        let retry_after =
+            header(&response, RETRY_AFTER).and_then(|text| backoff::asked(&text, Timestamp::now()));
+        let number = |name: &'static str| header(&response, name)?.trim().parse().ok();
+        let head = Head {
+            status,
+            retry_after,
+            location: header(&response, LOCATION),
+            totals: Totals { items: number("x-total-items"), pages: number("x-total-pages") },
+        };
         let limit = if response.status().is_success() { out.limit } else { MAX_ERROR };
         let (body, cut) = self.read(&mut response, limit).await?;
-        Ok((status, body, cut, retry_after, location))
+        Ok((head, body, cut))
     }
 
     async fn read(
@@ -342,6 +368,6 @@ fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn header(response: &Response, name: &reqwest::header::HeaderName) -> Option<String> {
+fn header(response: &Response, name: impl AsHeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }

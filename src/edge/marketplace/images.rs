@@ -32,6 +32,14 @@ pub(super) fn is_download(location: &str) -> bool {
         .is_some_and(|file| file.chars().all(plain) && !matches!(file, "" | "." | ".."))
 }
 
+/// What became of an upload.
+pub(super) enum Uploaded {
+    /// The marketplace has it there.
+    At(String),
+    /// It refuses this picture.
+    Refused(String),
+}
+
 /// What the bytes of a picture are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ImageFact {
@@ -41,12 +49,16 @@ pub(super) struct ImageFact {
     pub(super) size: u64,
 }
 
-/// What became of an upload.
-pub(super) enum Uploaded {
-    /// The marketplace has it there.
-    At(String),
-    /// It refuses this picture.
-    Refused(String),
+/// What a look for a picture brought.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The picture.
+    Bytes(Vec<u8>),
+    /// It cannot be had, now or later.
+    Nothing {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Marketplace {
@@ -97,18 +109,26 @@ impl Marketplace {
     /// What is known of the picture at a location, from its bytes; none where
     /// there is none that could be ours.
     pub(super) async fn image_at(&self, location: &str) -> Result<Option<ImageFact>, CallError> {
-        let bytes = self.image(location).await?;
-        Ok(bytes.map(|bytes| ImageFact { digest: Digest::of(&bytes), size: bytes.len() as u64 }))
+        Ok(match self.fetch_image(location).await? {
+            Fetched::Bytes(bytes) => {
+                Some(ImageFact { digest: Digest::of(&bytes), size: bytes.len() as u64 })
+            }
+            Fetched::Nothing { .. } => None,
+        })
     }
 
-    /// The bytes of a picture.
+    /// The bytes of a picture of the marketplace.
     ///
     /// Only a path on the configured server is fetched, so that nobody who
     /// edits an item can make this program call other servers.
-    pub(super) async fn image(&self, location: &str) -> Result<Option<Vec<u8>>, CallError> {
+    ///
+    /// # Errors
+    /// [`CallError::Unavailable`] when it could not be fetched for a moment.
+    pub(super) async fn fetch_image(&self, location: &str) -> Result<Fetched, CallError> {
+        let nothing = |why: String| Ok(Fetched::Nothing { why });
         let Some(url) = self.image_url(location).filter(|_| !self.http.secrets().are_in(location))
         else {
-            return Ok(None);
+            return nothing("its location is no path of this marketplace".to_owned());
         };
         let limit = usize::try_from(MAX_IMAGE_BYTES).unwrap_or(usize::MAX);
         let out = Outgoing {
@@ -121,9 +141,13 @@ impl Marketplace {
         };
         match self.exchange(&out).await {
             Ok(reply) if reply.is_trouble() => Err(self.failure(&reply, "read images")),
-            Ok(reply) => Ok((reply.status == 200 && !reply.cut).then_some(reply.body)),
+            Ok(reply) if reply.status != 200 => {
+                nothing(format!("the marketplace answers {}: {}", reply.status, reply.words()))
+            }
+            Ok(reply) if reply.cut => nothing(format!("it has more than {limit} bytes")),
+            Ok(reply) => Ok(Fetched::Bytes(reply.body)),
             Err(err) if err.is_transient() => Err(err),
-            Err(_) => Ok(None),
+            Err(err) => nothing(err.to_string()),
         }
     }
 

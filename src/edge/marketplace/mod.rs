@@ -21,6 +21,7 @@ mod images;
 mod streak;
 mod delivery;
 mod observe;
+mod inventory;
 mod dispatch;
 mod outcome;
 mod send;
@@ -30,6 +31,8 @@ pub use connection::{Connection, Credential, Patience, SetupError};
 pub use dispatch::{Sending, Sent};
 pub use error::{CallError, ObserveError, Reach, SendError};
 pub use http::{Call, InFlight};
+pub use images::Fetched;
+pub use inventory::{InventoryError, Listing, Remarks, Round, held_pictures};
 pub use observe::{Favour, Observing, Sighted, Witness};
 
 /// How many requests are in flight at most (`practice.md` §4).

@@ -109,18 +109,18 @@ struct Sight {
 /// One request of a round.
 enum Step {
     Document(ItemKey),
-    Picture(Sight, Unseen),
+    Picture(Box<Sight>, Unseen),
 }
 
 enum Seen {
     Document(ItemKey, Result<Option<Value>, CallError>),
-    Picture(Sight, Unseen, Result<Option<ImageFact>, CallError>),
+    Picture(Box<Sight>, Unseen, Result<Option<ImageFact>, CallError>),
 }
 
 /// What is known after a request.
 enum Taken {
     Whole(ItemKey, Look),
-    Part(Sight),
+    Part(Box<Sight>),
 }
 
 impl<T: Tree> Observing<'_, '_, T> {
@@ -149,7 +149,7 @@ impl<T: Tree> Observing<'_, '_, T> {
                     let key = &sight.key;
                     witness(Sighted::Document { key, live, wanted, differs, secrets });
                 }
-                Ok(Taken::Part(sight.without(secrets)))
+                Ok(Taken::Part(Box::new(sight.without(secrets))))
             }
             Seen::Picture(sight, picture, Err(err)) => {
                 let why = format!("{} cannot be compared: {err}", picture.name.slot.field());

@@ -21,7 +21,11 @@ fn an_option_that_is_wrong_is_a_usage_error() {
         "apply --drift on",
         "apply --retry-for 90",
         "apply --allow-deletes -1",
-        "diff",
+        "plan",
+        "diff --format yaml",
+        "validate --format markdown",
+        "history",
+        "export",
         "apply --client-secret x",
         "",
     ] {
@@ -37,7 +41,8 @@ fn help_is_worth_reading() {
     let mut cli = Cli::command().term_width(100);
     cli.build();
     insta::assert_snapshot!("help", cli.render_long_help());
-    for name in ["run", "apply", "validate", "status", "marketplace", "completions"] {
+    let commands = ["run", "apply", "diff", "validate", "status", "history", "export"];
+    for name in commands.into_iter().chain(["marketplace", "completions"]) {
         let command = cli.find_subcommand_mut(name).unwrap();
         let help = command.render_long_help().to_string();
         insta::assert_snapshot!(format!("help_{name}"), help);

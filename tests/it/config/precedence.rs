@@ -46,6 +46,10 @@ const TABLE: &[(&str, &str, [&str; 3], fn(&Config) -> String)] = &[
     ("log_format", "apply --endpoint embedded", ["text", "json", "text"], |c| format!("{:?}", c.log.format).to_lowercase()),
     ("log_level", "apply --endpoint embedded", ["debug", "warn", "error"], |c| format!("{:?}", c.log.level).to_lowercase()),
     ("against", "validate", ["f", "e", "o"], |c| match &c.job { Job::Validate(v) => v.against.clone().unwrap(), _ => panic!() }),
+    ("plan", "apply --endpoint embedded", ["/f", "/e", "/o"], |c| path(apply(c).plan.as_ref())),
+    ("out", "diff --endpoint embedded", ["/f", "/e", "/o"], |c| match &c.job { Job::Diff(d) => path(d.out.as_ref()), _ => panic!() }),
+    ("overwrite", "export dir --endpoint embedded", ["true", "false", "true"], |c| match &c.job { Job::Export(e) => e.overwrite.to_string(), _ => panic!() }),
+    ("limit", "history item --endpoint embedded", ["1", "2", "3"], |c| match &c.job { Job::History(h) => h.limit.to_string(), _ => panic!() }),
     ("listen", "marketplace", ["127.0.0.1:1", "[::1]:2", "0.0.0.0:3"], |c| match &c.job { Job::Marketplace(m) => m.listen.to_string(), _ => panic!() }),
     ("console", "marketplace", ["14.0", "13.6", "404"], |c| match &c.job { Job::Marketplace(m) => m.console.to_string(), _ => panic!() }),
     ("data", "marketplace", ["/f", "/e", "/o"], |c| match &c.job { Job::Marketplace(m) => m.data.clone().unwrap().display().to_string(), _ => panic!() }),
@@ -143,7 +147,9 @@ fn every_option_is_a_setting_and_every_setting_an_option() {
             .get_arguments()
             .filter_map(|a| a.get_long().map(|long| long.replace('-', "_"))),
     );
-    options.retain(|name| !matches!(name.as_str(), "config" | "help" | "version"));
+    // What a command is about is said where it is typed.
+    let is_none = |name: &str| matches!(name, "config" | "help" | "version" | "item" | "dir");
+    options.retain(|name| !is_none(name));
     options.sort();
     options.dedup();
     let mut settings: Vec<_> = SETTINGS.to_vec();
