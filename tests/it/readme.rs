@@ -29,7 +29,7 @@ const LISTENING: &str = "127.0.0.1:8080";
 const BUILDS: [&str; 2] = ["cargo test", "cargo install --locked --path ."];
 
 /// Every page with commands.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "docs/architecture.md",
     "docs/ci.md",
@@ -261,6 +261,26 @@ fn the_pictures_of_apply_are_taken_from_life() {
     );
     picture.commit("orders-api from a mirror");
     picture.take("held", APPLY, "1");
+}
+
+#[test]
+fn the_picture_of_diff_is_taken_from_life() {
+    const AT: &str = "--endpoint embedded --company-id acme";
+    let mut picture = Picture::new();
+    picture.quiet(&format!("cd ../catalogue; marketsync apply {AT}"));
+    picture.replace("items/sidecars/my-sidecar.json", "my-sidecar:1.0", "my-sidecar:2.0");
+    picture.replace("items/sidecars/log-shipper.yaml", "parse json\n", "parse json strict\n");
+    picture.replace(
+        "items/plugins/orders-api/1.1.0.json",
+        "\"dockerImage\": \"",
+        "\"dockerImage\": \"mirror.",
+    );
+    picture.commit("Three edits");
+    let typed = format!("marketsync diff {AT}");
+    let run = format!("cd ../catalogue\nCLICOLOR_FORCE=1 {typed}");
+    let ran = &picture.world.run(&[Script::of(run)])[0];
+    assert_eq!(ran.code, "1", "{}", ran.stderr);
+    picture.keep("diff", &typed, &ran.stdout);
 }
 
 #[test]
