@@ -25,6 +25,10 @@ doc:
 metrics-check:
     tests/metrics/check.sh
 
+# The HTML reports in a real browser, light and dark, with axe; pictures and PDFs go to `folder`, if it is named.
+html-check folder="":
+    tests/html/check.sh {{ folder }}
+
 # Licences, banned crates and sources of the dependencies, if cargo-deny is there.
 deny:
     .ci/deny

@@ -35,6 +35,7 @@ mod plan_table;
 mod readme;
 mod remote;
 mod report;
+mod reports;
 mod schema_cost;
 mod serve;
 mod signals;

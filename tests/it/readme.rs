@@ -29,12 +29,13 @@ const LISTENING: &str = "127.0.0.1:8080";
 const BUILDS: [&str; 2] = ["cargo test", "cargo install --locked --path ."];
 
 /// Every page with commands.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "docs/architecture.md",
     "docs/cli.md",
     "docs/configuration.md",
     "docs/deploy.md",
+    "docs/diff.md",
     "docs/embedded-marketplace.md",
     "docs/item-files.md",
     "docs/monitoring.md",

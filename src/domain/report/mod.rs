@@ -11,6 +11,7 @@ use crate::domain::source::{Problem, Severity};
 
 pub mod json;
 pub mod text;
+pub mod diff;
 
 /// Everything that a pass found and did.
 #[derive(Debug, Clone, Default)]

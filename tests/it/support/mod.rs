@@ -2,6 +2,7 @@
 
 pub(crate) mod cli;
 pub(crate) mod daemon;
+pub(crate) mod diffs;
 pub(crate) mod documents;
 pub(crate) mod domain;
 pub(crate) mod front;
