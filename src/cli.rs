@@ -155,8 +155,8 @@ pub struct Validate {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group says it")]
     pub source: Source,
-    /// Also check what changed since this revision: a published version must
-    /// keep its resources and type
+    /// Also check what changed since this revision, or since the last commit
+    /// shared with it: a published version must keep its resources and type
     #[arg(long, value_name = "REV")]
     pub against: Option<String>,
     /// The company whose items these are; without it, tenantId is not compared

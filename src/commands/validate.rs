@@ -18,7 +18,7 @@ use crate::domain::seen::Seen;
 use crate::domain::source::Problem;
 use crate::domain::standards::Standards;
 use crate::domain::tree::Tree;
-use crate::edge::source::{Source, SourceError};
+use crate::edge::source::{Head, Source};
 
 /// Reads every item and says what is wrong.
 pub fn validate(config: &ValidateConfig) -> Result<Exit, CommandError> {
@@ -45,13 +45,13 @@ fn read(
     against: Option<&str>,
 ) -> Result<Snapshot, CommandError> {
     let mut seen = Seen::default();
-    let mut reading = source.read(&source.head()?, &seen)?;
+    let head = source.head()?;
+    let mut reading = source.read(&head, &seen)?;
     warn_of_uncommitted(source);
     let mut snapshot = cycle::load(&mut reading, standards, &mut seen)?;
     if let Some(revision) = against {
-        let Some(mut before) = source.revision(revision)? else {
-            return Err(SourceError::NoRevision { revision: revision.to_owned() }.into());
-        };
+        let base = source.base(&head, revision)?;
+        let mut before = source.read(&Head::Commit(base.commit), &Seen::default())?;
         let was = cycle::load(&mut before, standards, &mut Seen::default())?;
         let mut now = Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
         let mut then = Bodies { tree: &mut before.tree, tailoring: &standards.tailoring };

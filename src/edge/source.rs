@@ -250,17 +250,6 @@ impl Source {
         Reading { tree: SourceTree { files, heart: self.heart.clone() }, changes }
     }
 
-    /// The same source at another revision; none for a directory.
-    pub fn revision(&self, revision: &str) -> Result<Option<Reading<'_>>, SourceError> {
-        match &self.place {
-            Place::Checkout { checkout, .. } => {
-                let head = Head::Commit(checkout.resolve_revision(revision)?);
-                self.read(&head, &Seen::default()).map(Some)
-            }
-            Place::Directory(_) => Ok(None),
-        }
-    }
-
     /// What `head` is compared with if somebody names `revision`.
     ///
     /// # Errors
