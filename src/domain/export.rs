@@ -224,7 +224,7 @@ fn leave_out_defaults(file: &mut Map<String, Value>) {
 }
 
 /// The text of a file: JSON with two spaces a level and one line break at the
-/// end. Fields stand in the order of [`FIELDS`], pictures where their
+/// end. Fields stand in the order of `FIELDS`, pictures where their
 /// locations would; below, `name` comes first and the other keys follow by
 /// their bytes. The same document gives the same bytes. What would play tricks
 /// with a reader's screen is written as `\u` and its number.

@@ -48,7 +48,9 @@ pub struct Hunk {
 /// A text whose last line has no end, and one that has it, differ in that line
 /// only if nothing else tells them apart.
 pub fn hunks(left: &str, right: &str) -> Vec<Hunk> {
-    let (old, new): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
+    // What ends a line counts: CR LF is another line than LF.
+    let old: Vec<&str> = left.split_terminator('\n').collect();
+    let new: Vec<&str> = right.split_terminator('\n').collect();
     let shared = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let (old_rest, new_rest) = (&old[shared..], &new[shared..]);
     let tail = old_rest.iter().rev().zip(new_rest.iter().rev());
@@ -98,12 +100,8 @@ fn ends(left: &str, right: &str) -> Hunk {
 }
 
 fn described(text: &str) -> String {
-    let ends = match (text.contains("\r\n"), text.ends_with('\n')) {
-        (true, _) => "lines end with CR LF",
-        (false, true) => "the last line ends with LF",
-        (false, false) => "the last line has no end",
-    };
-    format!("({ends})")
+    let end = if text.ends_with('\n') { "ends with LF" } else { "has no end" };
+    format!("(the last line {end})")
 }
 
 #[cfg(test)]
@@ -142,7 +140,7 @@ mod tests {
             show("a\nb", "a\nb\n"),
             "@@ 2 2\n-(the last line has no end)\n+(the last line ends with LF)\n"
         );
-        assert!(show("a\r\nb\r\n", "a\nb\n").contains("-(lines end with CR LF)"));
+        assert_eq!(show("a\r\nb\r\n", "a\nc\n"), "@@ 1 1\n-a\r\n-b\r\n+a\n+c\n");
     }
 
     #[test]

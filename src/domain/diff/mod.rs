@@ -215,22 +215,6 @@ pub enum Comparison {
     Guarded,
 }
 
-/// How many entries of a kind there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Items that would be created.
-    pub created: usize,
-    /// Items that would be updated.
-    pub updated: usize,
-    /// Items that would be deleted.
-    pub deleted: usize,
-    /// Items that would be recorded without a write, or whose record would be
-    /// dropped.
-    pub noted: usize,
-    /// Changes that would be held.
-    pub held: usize,
-}
-
 impl Entry {
     /// Whether the marketplace would be asked to change it.
     pub fn is_write(&self) -> bool {
@@ -239,22 +223,6 @@ impl Entry {
 }
 
 impl Diff {
-    /// How many entries of each kind there are.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for entry in &self.entries {
-            let count = match (&entry.hold, entry.action) {
-                (Some(_), _) => &mut counts.held,
-                (None, Action::Create) => &mut counts.created,
-                (None, Action::Update) => &mut counts.updated,
-                (None, Action::Delete) => &mut counts.deleted,
-                (None, Action::Adopt | Action::Forget) => &mut counts.noted,
-            };
-            *count += 1;
-        }
-        counts
-    }
-
     /// The problems that stop an item.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error)

@@ -31,7 +31,7 @@ fn everything(bench: &Bench) {
 fn bare_types(bench: &Bench) {
     rich(bench);
     for (path, bytes) in tree(&bench.repo.path()) {
-        if path.ends_with(".json") {
+        if std::path::Path::new(&path).extension().is_some_and(|end| end == "json") {
             let mut item: Value = serde_json::from_slice(&bytes).unwrap();
             if let Some(reference) = item.as_object_mut().unwrap().remove("itemTypeDefinitionRef") {
                 item["type"] = reference["name"].clone();

@@ -23,7 +23,7 @@ fn checked(text: &str) -> String {
     let mut outside = String::new();
     let mut folds = 0;
     for line in text.lines() {
-        assert!(!line.chars().any(|c| c.is_control()), "{line:?}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
         assert!(!line.trim_start().starts_with("::"), "a workflow command: {line:?}");
         assert!(!line.starts_with('/'), "a quick action: {line:?}");
         let ticks: &str = &line[..line.len() - line.trim_start_matches('`').len()];
@@ -78,7 +78,7 @@ fn checked(text: &str) -> String {
     outside
 }
 
-/// What stands outside of code, by the rule of CommonMark: a run of backticks
+/// What stands outside of code, by the rule of `CommonMark`: a run of backticks
 /// is closed by a run of the same length, in the same paragraph.
 fn outside_of_code(text: &str) -> String {
     let mut out = String::new();

@@ -109,14 +109,18 @@ pub(crate) fn branch() -> Diff {
     removed.to = None;
     if let Fields::Listed { left, fields, .. } = &mut edited.fields {
         *left = Left::Revision;
-        fields.iter_mut().for_each(|field| field.cause = None);
+        for field in fields {
+            field.cause = None;
+        }
     }
     Diff { entries: vec![edited, created(), removed], ..empty(revision(true)) }
 }
 
 fn created() -> Entry {
-    let markdown: String =
-        (1..=30).map(|n| format!("Paragraph {n} of the description.\n")).collect();
+    let markdown: String = (1..=30)
+        .map(|n| format!("Paragraph {n} of the description.\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let fields = vec![
         field("description", 4, None, added("Terminates TLS in front of a service")),
         field("documentation", 6, None, added(format!("# A new proxy\n\n{markdown}"))),
@@ -142,7 +146,8 @@ fn created() -> Entry {
 
 fn edited() -> Entry {
     let config = |workers: u32, tail: &str| {
-        let body: String = (1..=9).map(|n| format!("route_{n} {{ pass; }}\n")).collect();
+        let body: String =
+            (1..=9).map(|n| format!("route_{n} {{ pass; }}\n")).collect::<Vec<_>>().concat();
         format!("worker_processes {workers};\nevents {{}}\n{body}{tail}")
     };
     let edit = Some(Cause::Edit);
