@@ -49,8 +49,13 @@ pub struct Hunk {
 /// only if nothing else tells them apart.
 pub fn hunks(left: &str, right: &str) -> Vec<Hunk> {
     // What ends a line counts: CR LF is another line than LF.
-    let old: Vec<&str> = left.split_terminator('\n').collect();
-    let new: Vec<&str> = right.split_terminator('\n').collect();
+    let mut old: Vec<&str> = left.split_terminator('\n').collect();
+    let mut new: Vec<&str> = right.split_terminator('\n').collect();
+    if old.iter().chain(&new).all(|line| line.ends_with('\r')) {
+        for line in old.iter_mut().chain(&mut new) {
+            *line = line.trim_end_matches('\r');
+        }
+    }
     let shared = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let (old_rest, new_rest) = (&old[shared..], &new[shared..]);
     let tail = old_rest.iter().rev().zip(new_rest.iter().rev());
@@ -140,6 +145,7 @@ mod tests {
             show("a\nb", "a\nb\n"),
             "@@ 2 2\n-(the last line has no end)\n+(the last line ends with LF)\n"
         );
+        assert_eq!(show("a\r\nb\r\n", "a\r\nc\r\n"), "@@ 1 1\n a\n-b\n+c\n");
         assert_eq!(show("a\r\nb\r\n", "a\nc\n"), "@@ 1 1\n-a\r\n-b\r\n+a\n+c\n");
     }
 
