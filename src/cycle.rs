@@ -11,13 +11,14 @@ mod again;
 mod edits;
 mod foresee;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::approval::{Approval, Departure};
+use crate::domain::approval::{Approval, Departure, Line};
 use crate::domain::canon::Generation;
 use crate::domain::catalog::{Bodies, Snapshot};
 use crate::domain::event::{Event, Outcome, Rest, Verb};
@@ -111,8 +112,8 @@ pub struct Order {
 pub struct Approved {
     /// The plan.
     pub approval: Arc<Approval>,
-    /// Whether nothing of it was done yet.
-    pub is_first: bool,
+    /// What of it was done by an earlier try; none if this is the first.
+    pub done: Option<BTreeSet<Line>>,
 }
 
 /// The pass could not be made, or not to its end. What was settled stands.
@@ -184,17 +185,15 @@ pub async fn run(
         retries,
     };
     let foreseen = foresee::foresee(view, order, report, tell).await;
-    // What was learned holds, whatever became of the rest.
-    store.keep_seen(seen)?;
-    for learned in locations.take_fresh() {
-        save_location(store, &learned)?;
-    }
+    let kept = keep_learned(store, (seen, report.commit.is_some()), locations);
     let Foreseen { mut reading, snapshot, live, mut plan, generation } = foreseen?;
+    kept?;
     watch.lap();
     note_looks(&live, &snapshot, ledger, looks, order.now);
-    if let Some(Approved { approval, is_first }) = &order.approved
-        && let Some(departure) = approval.departure(&plan, *is_first)
+    if let Some(Approved { approval, done }) = &order.approved
+        && let Some(departure) = approval.departure(&plan, done.as_ref())
     {
+        report.add(&plan, Vec::new());
         return Err(CycleError::Departed(departure));
     }
     if plan.has_writes() {
@@ -251,6 +250,22 @@ fn note_writes(outcomes: &[Outcome], looks: &mut Looks, now: Timestamp) {
     for outcome in applied.filter(|outcome| outcome.change.wanted.is_some()) {
         looks.note(&outcome.change.key, now);
     }
+}
+
+/// What was learned on the way to a plan holds, whatever became of the rest.
+/// What the files were read as is worth keeping only if all of them were.
+fn keep_learned(
+    store: &mut Store,
+    (seen, is_whole): (&mut Seen, bool),
+    locations: &mut ImageLocations,
+) -> Result<(), StoreError> {
+    if is_whole {
+        store.keep_seen(seen)?;
+    }
+    for learned in locations.take_fresh() {
+        save_location(store, &learned)?;
+    }
+    Ok(())
 }
 
 /// Items of the older model state no `lifecycleStatus`, and the new API asks

@@ -21,7 +21,7 @@ use crate::commands::{Exit, plan_file, print};
 use crate::config::{ApplyConfig, Connect, Endpoint, Location};
 use crate::cycle::{self, Approved, CycleError, Order, World};
 use crate::daemon::until_settled;
-use crate::domain::approval::{Approval, Looked};
+use crate::domain::approval::{Approval, Line, Looked};
 use crate::domain::event::{Event, Rest};
 use crate::domain::item::Digest;
 use crate::domain::looks::Looks;
@@ -170,7 +170,7 @@ async fn passes(
         };
         let result = cycle::run(world, &order, &mut now, &mut tell).await;
         if let Some(approved) = &mut order.approved {
-            approved.is_first &= !now.planned;
+            approved.done.get_or_insert_default().extend(done(&now));
         }
         *report = std::mem::take(report).continued(now);
         if let Err(error) = &result
@@ -191,6 +191,12 @@ async fn passes(
     Ok(until_settled(config.retry_for, stop, pass, again, wait).await)
 }
 
+/// What a pass has done of a plan.
+fn done(report: &Report) -> impl Iterator<Item = Line> {
+    let done = report.outcomes.values().filter(|outcome| outcome.result.is_ok());
+    done.filter_map(|outcome| Line::of(&outcome.change))
+}
+
 /// A pass that does what was approved, and looks where was looked then.
 fn held_to(approval: Option<Arc<Approval>>, order: Order) -> Order {
     let Some(approval) = approval else { return order };
@@ -198,7 +204,7 @@ fn held_to(approval: Option<Arc<Approval>>, order: Order) -> Order {
         Looked::New => Scope::New,
         Looked::All => Scope::All,
     };
-    Order { scope, approved: Some(Approved { approval, is_first: true }), ..order }
+    Order { scope, approved: Some(Approved { approval, done: None }), ..order }
 }
 
 /// Prints the result and says how the process ends. The result is printed

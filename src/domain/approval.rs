@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Action, Hold};
+use crate::domain::event::{Action, Change, Hold};
 use crate::domain::item::{Digest, ItemId, ItemKey, Version};
 use crate::domain::plan::Plan;
 
@@ -34,6 +34,16 @@ pub struct Line {
 }
 
 impl Line {
+    /// The line of a change; none if it writes nothing.
+    pub fn of(change: &Change) -> Option<Self> {
+        change.action.is_write().then(|| Self {
+            action: change.action,
+            item_id: change.key.item_id.clone(),
+            version: change.key.version.clone(),
+            digest: change.wanted.as_ref().map(|item| item.digest),
+        })
+    }
+
     /// The line with a digest of seven digits, for people.
     fn short(&self) -> String {
         let Self { action, item_id, version, digest } = self;
@@ -60,15 +70,7 @@ impl fmt::Display for Line {
 /// The lines of a plan: its writes. Adopting and forgetting change nothing that
 /// anybody else sees, and depend on what the state happens to know.
 pub fn lines(plan: &Plan) -> BTreeSet<Line> {
-    let writes = plan.changes.iter().filter(|change| change.action.is_write());
-    writes
-        .map(|change| Line {
-            action: change.action,
-            item_id: change.key.item_id.clone(),
-            version: change.key.version.clone(),
-            digest: change.wanted.as_ref().map(|item| item.digest),
-        })
-        .collect()
+    plan.changes.iter().filter_map(Line::of).collect()
 }
 
 /// The digest of a plan: the same exactly for the same lines.
@@ -150,20 +152,35 @@ impl Approval {
         if found == stated { Ok(approval) } else { Err(NoPlan::Digest { found, stated }) }
     }
 
-    /// What a plan departs in from this one. A later try of the same plan may
-    /// lack what an earlier one did.
-    pub fn departure(&self, plan: &Plan, is_first: bool) -> Option<Departure> {
+    /// What a plan departs in from this one. `done` is what an earlier try of
+    /// the same run has done; that try may also have done what it did not hear
+    /// of: an item that is there as it was approved, or is gone as it was.
+    pub fn departure(&self, plan: &Plan, done: Option<&BTreeSet<Line>>) -> Option<Departure> {
         let now = lines(plan);
         let more: Vec<Line> = now.difference(&self.changes).cloned().collect();
-        let missing = self.changes.difference(&now).filter(|_| is_first);
+        let is_done =
+            |line: &Line| done.is_some_and(|done| done.contains(line) || is_fulfilled(line, plan));
         let held = |line: &Line| {
             let held = plan.held.iter().find(|held| held.change.key == line.key());
             held.map(|held| held.why.clone())
         };
+        let missing = self.changes.difference(&now).filter(|line| !is_done(line));
         let less: Vec<(Line, Option<Hold>)> =
             missing.map(|line| (line.clone(), held(line))).collect();
-        (!more.is_empty() || !less.is_empty()).then_some(Departure { more, less })
+        let is_first = done.is_none_or(BTreeSet::is_empty);
+        (!more.is_empty() || !less.is_empty()).then_some(Departure { more, less, is_first })
     }
+}
+
+/// Whether the marketplace was seen to be as the line wants it.
+fn is_fulfilled(line: &Line, plan: &Plan) -> bool {
+    plan.changes.iter().filter(|change| change.key == line.key()).any(|change| {
+        match change.action {
+            Action::Adopt => change.wanted.as_ref().map(|item| item.digest) == line.digest,
+            Action::Forget => line.digest.is_none(),
+            Action::Create | Action::Update | Action::Delete => false,
+        }
+    })
 }
 
 /// What is to be done now is not what was approved.
@@ -173,6 +190,8 @@ pub struct Departure {
     pub more: Vec<Line>,
     /// What was approved and would not be done, and why it is held if it is.
     pub less: Vec<(Line, Option<Hold>)>,
+    /// Whether nothing of the plan was done yet.
+    pub is_first: bool,
 }
 
 impl Departure {
@@ -208,6 +227,6 @@ impl fmt::Display for Departure {
         if all > SHOWN {
             write!(f, " and {} more;", all - SHOWN)?;
         }
-        write!(f, " nothing was done")
+        f.write_str(if self.is_first { " nothing was done" } else { " nothing more was done" })
     }
 }

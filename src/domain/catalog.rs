@@ -68,6 +68,9 @@ pub fn load<T: Tree>(
         moved_companions(tree, seen, &mut stale)?;
     }
     let mut touched = Vec::new();
+    // Until everything is read again, what is remembered is of no commit: a
+    // reading that breaks off here must not pass for one.
+    seen.commit = None;
     for path in stale.gone {
         seen.remove(&path);
         touched.push(path);

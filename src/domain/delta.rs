@@ -12,6 +12,23 @@ use crate::domain::canon;
 /// history of an item.
 pub const MAX_CHANGES: usize = 1000;
 
+/// How many bytes the names of all changes may have together: a key may be as
+/// long as a file, and stands in the name of each field below it.
+const MAX_NAMES: usize = 256 * 1024;
+
+/// Whether a list of changes reached a limit, so that there may be more.
+pub fn is_cut(changes: &[FieldChange]) -> bool {
+    changes.len() >= MAX_CHANGES
+        || changes.iter().map(FieldChange::names).sum::<usize>() >= MAX_NAMES
+}
+
+impl FieldChange {
+    /// How many bytes its names have.
+    fn names(&self) -> usize {
+        self.pointer.len() + self.live_pointer.len() + self.name.len()
+    }
+}
+
 /// A field in which two documents differ. `live` and `wanted` are not both
 /// `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +66,8 @@ pub enum Cause {
     Edit,
     /// Somebody else, in the marketplace.
     Drift,
+    /// Both, each to another value.
+    Both,
 }
 
 /// A `null` that was written is one; serde would read it as nothing.
@@ -60,8 +79,8 @@ fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D
 /// empty exactly if they agree. At most [`MAX_CHANGES`], in the order of the
 /// field names and of the lists.
 ///
-/// Elements of a list that all carry a `name` of their own are matched by it;
-/// if only their order differs, the change of the list shows the two orders of
+/// Elements of a list that all carry a `name` of their own are matched by it,
+/// and different texts by themselves; if only their order differs, the change of the list shows the two orders of
 /// names.
 pub fn delta(live: &Value, wanted: &Value) -> Vec<FieldChange> {
     compare(Fields::Stated, live, wanted, None)
@@ -94,7 +113,7 @@ fn compare(
     wanted: &Value,
     recorded: Option<&Value>,
 ) -> Vec<FieldChange> {
-    let mut walk = Walk { fields, at: Field::default(), changes: Vec::new() };
+    let mut walk = Walk { fields, at: Field::default(), changes: Vec::new(), names: 0 };
     let recorded = recorded.map_or(Recorded::Unknown, |value| Recorded::Known(Some(value)));
     walk.value(Some(live), Some(wanted), recorded);
     walk.changes
@@ -117,18 +136,32 @@ impl<'a> Recorded<'a> {
         }
     }
 
+    /// The elements of a list by their names; the first of each.
+    fn elements(self) -> BTreeMap<&'a str, &'a Value> {
+        let Self::Known(Some(Value::Array(list))) = self else { return BTreeMap::new() };
+        let named = |element: &'a Value| {
+            let name = element.as_str().or_else(|| element.get("name")?.as_str())?;
+            Some((name, element))
+        };
+        list.iter().rev().filter_map(named).collect()
+    }
+
     fn states(self, key: &str) -> bool {
         matches!(self, Self::Known(Some(value)) if value.get(key).is_some())
     }
 
-    fn cause(self, wanted: Option<&Value>) -> Option<Cause> {
+    fn cause(self, live: Option<&Value>, wanted: Option<&Value>) -> Option<Cause> {
         let Self::Known(recorded) = self else { return None };
-        let is_as_recorded = match (recorded, wanted) {
-            (Some(recorded), Some(wanted)) => canon::same(recorded, wanted),
+        let is = |side: Option<&Value>| match (recorded, side) {
+            (Some(recorded), Some(side)) => canon::same(recorded, side),
             (None, None) => true,
             _ => false,
         };
-        Some(if is_as_recorded { Cause::Drift } else { Cause::Edit })
+        Some(match (is(wanted), is(live)) {
+            (true, _) => Cause::Drift,
+            (false, true) => Cause::Edit,
+            (false, false) => Cause::Both,
+        })
     }
 }
 
@@ -207,6 +240,8 @@ struct Walk {
     fields: Fields,
     at: Field,
     changes: Vec<FieldChange>,
+    /// How many bytes the names of the changes have.
+    names: usize,
 }
 
 impl Walk {
@@ -221,7 +256,7 @@ impl Walk {
             }
             (Some(live), Some(wanted)) if canon::same(live, wanted) => {}
             (None, Some(Value::Null)) if self.fields == Fields::Stated => {}
-            (live, wanted) => self.change(live, wanted, recorded.cause(wanted)),
+            (live, wanted) => self.change(live, wanted, recorded.cause(live, wanted)),
         }
     }
 
@@ -265,13 +300,8 @@ impl Walk {
         recorded: Recorded<'_>,
     ) {
         let (live_places, wanted_places) = (places(in_live), places(in_wanted));
-        let twin = |name: &str| {
-            recorded.and_then(|value| {
-                let is_twin =
-                    |element: &&Value| element.get("name")?.as_str().map(|found| found == name);
-                value.as_array()?.iter().find(|element| is_twin(element) == Some(true))
-            })
-        };
+        let twins = recorded.elements();
+        let twin = |name: &str| recorded.and_then(|_| twins.get(name).copied());
         for (index, (element, name)) in wanted.iter().zip(in_wanted).enumerate() {
             let place = live_places.get(name).copied();
             let step = Step::Named(name, index, place.unwrap_or(index));
@@ -310,7 +340,7 @@ impl Walk {
         } else {
             let before = self.at.lengths();
             self.at.push(step);
-            self.change(live, wanted, recorded.cause(wanted));
+            self.change(live, wanted, recorded.cause(live, wanted));
             self.at.back(before);
         }
     }
@@ -322,7 +352,7 @@ impl Walk {
         wanted: Option<&Value>,
         recorded: Recorded<'_>,
     ) {
-        if self.changes.len() >= MAX_CHANGES {
+        if self.is_full() {
             return;
         }
         let before = self.at.lengths();
@@ -342,18 +372,25 @@ impl Walk {
         reordered: bool,
         cause: Option<Cause>,
     ) {
-        if self.changes.len() < MAX_CHANGES {
-            let Field { pointer, live_pointer, name } = &self.at;
-            self.changes.push(FieldChange {
-                pointer: pointer.clone(),
-                live_pointer: live_pointer.clone(),
-                name: name.clone(),
-                reordered,
-                cause,
-                live,
-                wanted,
-            });
+        if self.is_full() {
+            return;
         }
+        let Field { pointer, live_pointer, name } = &self.at;
+        let change = FieldChange {
+            pointer: pointer.clone(),
+            live_pointer: live_pointer.clone(),
+            name: name.clone(),
+            reordered,
+            cause,
+            live,
+            wanted,
+        };
+        self.names += change.names();
+        self.changes.push(change);
+    }
+
+    fn is_full(&self) -> bool {
+        self.changes.len() >= MAX_CHANGES || self.names >= MAX_NAMES
     }
 }
 
@@ -367,12 +404,14 @@ fn common<'a>(names: &[&'a str], other: &BTreeMap<&str, usize>) -> Vec<&'a str> 
     names.iter().copied().filter(|name| other.contains_key(name)).collect()
 }
 
-/// The names of the elements, if each is an object with a `name` that no other
-/// has.
+/// What the elements of a list are known by, if each has something that no
+/// other has: its `name`, or, of a list of texts, itself.
 fn names(list: &[Value]) -> Option<Vec<&str>> {
-    let names: Option<Vec<&str>> =
-        list.iter().map(|element| element.get("name")?.as_str()).collect();
-    let names = names?;
+    let is_text = list.iter().all(Value::is_string);
+    let mut names = Vec::with_capacity(list.len());
+    for element in list {
+        names.push(if is_text { element } else { element.get("name")? }.as_str()?);
+    }
     let mut sorted = names.clone();
     sorted.sort_unstable();
     sorted.windows(2).all(|pair| pair.first() != pair.last()).then_some(names)

@@ -37,6 +37,17 @@ pub fn document_at<T: Tree>(
     })
 }
 
+/// The digest of an item with this document and these pictures.
+pub fn digest_with(
+    mut document: Map<String, Value>,
+    pictures: impl IntoIterator<Item = (ImageSlot, Digest)>,
+) -> Digest {
+    for (slot, digest) in pictures {
+        document.insert(slot.field().to_owned(), Value::from(digest.to_string()));
+    }
+    canon::digest(&Value::Object(document))
+}
+
 /// A problem of a valid item, at the place of one of its values.
 pub fn problem_at<T: Tree>(
     tree: &mut T,
@@ -181,8 +192,8 @@ impl<'a> Reader<'a> {
             path: draft.path.clone(),
             file: file.path.clone(),
             blob,
-            digest: digest(&document, &images),
             sealed_digest: sealed_digest(&document, &item_type),
+            digest: digest_with(document, images.iter().map(|image| (image.slot, image.digest))),
             item_type,
             lifecycle: lifecycle.unwrap_or(self.standards.tailoring.default_lifecycle),
             lifecycle_defaulted: !draft.document.contains_key("lifecycleStatus"),
@@ -352,14 +363,6 @@ fn others(resolved: &Resolved, path: &RepoPath) -> Vec<(RepoPath, Option<BlobId>
         .rests_on()
         .filter(|(visited, blob)| visited != path || *blob == Some(LACKING))
         .collect()
-}
-
-fn digest(document: &Map<String, Value>, images: &[ItemImage]) -> Digest {
-    let mut hashed = document.clone();
-    for image in images {
-        hashed.insert(image.slot.field().to_owned(), Value::from(image.digest.to_string()));
-    }
-    canon::digest(&Value::Object(hashed))
 }
 
 fn sealed_digest(document: &Map<String, Value>, item_type: &ItemType) -> Digest {

@@ -171,10 +171,11 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
         (Reason::Drifted | Reason::Missing, _) if !edited && !policy.correct_drift => {
             return Some(Hold::DriftReported);
         }
-        (Reason::Removed, _) if !policy.prune => return Some(Hold::PruneOff),
+        // Whether it was removed at all, nobody knows then.
         (Reason::Removed | Reason::Gone, _) if case.snapshot.is_broken() => {
             return Some(Hold::BrokenSource);
         }
+        (Reason::Removed, _) if !policy.prune => return Some(Hold::PruneOff),
         _ => {}
     }
     let item = case.change.wanted.as_deref()?;

@@ -1,8 +1,9 @@
 //! Approved plans: what their digest rests on, and what departs from them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use marketsync::domain::approval::{Approval, Looked, NoPlan, VERSION, digest, lines};
+use marketsync::domain::approval::{Approval, Line, Looked, NoPlan, VERSION, digest, lines};
 use marketsync::domain::event::{Action, Change, Held, Hold, Reason};
 use marketsync::domain::item::Version;
 use marketsync::domain::plan::Plan;
@@ -80,38 +81,48 @@ fn the_digest_rests_on_what_is_done_alone() {
 #[test]
 fn a_plan_departs_in_what_is_more_and_in_what_is_less() {
     let approved = approval(&usual());
-    assert_eq!(approved.departure(&usual(), true), None);
+    assert_eq!(approved.departure(&usual(), None), None);
 
     let mut more = usual();
     more.changes.push(change(Action::Update, "d", Some(1)));
-    let departure = approved.departure(&more, true).unwrap();
+    let departure = approved.departure(&more, None).unwrap();
     assert!(!departure.is_transient());
     assert!(departure.to_string().contains("`update d NA b3:"), "{departure}");
-    assert!(approved.departure(&more, false).is_some(), "also in a later try");
+    let all = approved.changes.clone();
+    let departure = approved.departure(&more, Some(&all)).unwrap();
+    assert!(departure.to_string().ends_with("nothing more was done"), "{departure}");
 
     let mut less = usual();
     let gone = less.changes.remove(1);
-    let departure = approved.departure(&less, true).unwrap();
+    let departure = approved.departure(&less, None).unwrap();
     assert!(departure.to_string().contains("`delete b NA` is not to be done now"), "{departure}");
-    assert_eq!(approved.departure(&less, false), None, "an earlier try did it");
+    assert!(departure.to_string().ends_with("nothing was done"), "{departure}");
+    let nothing = BTreeSet::new();
+    assert!(approved.departure(&less, Some(&nothing)).is_some(), "nobody did it");
+    let done = BTreeSet::from([Line::of(&gone).unwrap()]);
+    assert_eq!(approved.departure(&less, Some(&done)), None, "an earlier try did it");
+    let mut unheard = less.clone();
+    unheard.changes.push(change(Action::Forget, "b", None));
+    assert_eq!(approved.departure(&unheard, Some(&nothing)), None, "it was done, unheard");
+    assert!(approved.departure(&unheard, None).is_some(), "somebody else did it");
 
     less.held.push(Held { change: gone, why: Hold::PruneOff });
-    let departure = approved.departure(&less, true).unwrap();
+    let departure = approved.departure(&less, None).unwrap();
     assert!(departure.to_string().contains("`delete b NA` is held now"), "{departure}");
     assert!(!departure.is_transient());
 
     let mut unseen = usual();
     let change = unseen.changes.remove(0);
     unseen.held.push(Held { change, why: Hold::Unobserved { why: "503".to_owned() } });
-    assert!(approved.departure(&unseen, true).unwrap().is_transient(), "another look may tell");
+    assert!(approved.departure(&unseen, None).unwrap().is_transient(), "another look may tell");
     unseen.changes.pop();
-    assert!(!approved.departure(&unseen, true).unwrap().is_transient());
+    assert!(!approved.departure(&unseen, None).unwrap().is_transient());
 }
 
 #[test]
 fn many_departures_are_counted() {
     let all = (0..1000).map(|n| change(Action::Create, &format!("i{n}"), Some(n))).collect();
-    let departure = approval(&plan(Vec::new())).departure(&plan(all), true).unwrap();
+    let departure = approval(&plan(Vec::new())).departure(&plan(all), None).unwrap();
     let text = departure.to_string();
     assert!(text.contains("and 980 more"), "{text}");
     assert!(!text.contains('\n'));

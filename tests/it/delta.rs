@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 
 use marketsync::domain::canon::{agrees, same};
-use marketsync::domain::delta::{Cause, FieldChange, MAX_CHANGES, delta, delta_since, full_delta};
+use marketsync::domain::delta::{
+    Cause, FieldChange, MAX_CHANGES, delta, delta_since, full_delta, is_cut,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -106,18 +108,57 @@ fn names_are_for_people() {
 }
 
 #[test]
+fn texts_are_known_by_themselves() {
+    let live = json!({"tags": ["b", "c"], "args": ["-v", "-v"], "mixed": ["a", 1]});
+    let wanted = json!({"tags": ["a", "b", "c"], "args": ["-x", "-v", "-v"], "mixed": [1, "a"]});
+    insta::assert_snapshot!(show(&delta(&live, &wanted)), @r#"
+    /args/0: "-v" -> "-x"
+    /args/2: nothing -> "-v"
+    /mixed/0: "a" -> 1
+    /mixed/1: 1 -> "a"
+    /tags/0: nothing -> "a"
+    "#);
+    let turned = json!({"tags": ["c", "b"], "args": ["-v", "-v"], "mixed": ["a", 1]});
+    insta::assert_snapshot!(show(&delta(&live, &turned)), @r#"/tags: ["b","c"] -> ["c","b"]"#);
+}
+
+#[test]
+fn the_names_of_changes_are_bounded() {
+    let deep = |value: i64| {
+        let numbers: Vec<i64> = (0..1000).map(|n| n * value).collect();
+        json!({ "k".repeat(100_000): numbers, "z": value })
+    };
+    let found = delta(&deep(1), &deep(2));
+    assert!(found.len() < 5, "{}", found.len());
+    assert!(is_cut(&found));
+    assert!(!is_cut(&delta(&json!({"a": 1}), &json!({"a": 2}))));
+}
+
+#[test]
+fn long_lists_of_names_take_no_time() {
+    let list = |last: &str| -> Value {
+        let mut list: Vec<Value> = (0..60_000).map(|n| json!({"name": n.to_string()})).collect();
+        list.push(json!({"name": "last", "value": last}));
+        json!({ "list": list })
+    };
+    let found = delta_since(&list("a"), &list("b"), &list("a"));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].name, "list[last].value");
+}
+
+#[test]
 fn edits_and_drift_are_told_apart() {
     let recorded = json!({
-        "name": "A", "description": "one", "gone": 1, "docs": "x",
+        "name": "A", "description": "one", "gone": 1, "docs": "x", "both": 1,
         "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1", "old": 1}],
     });
     // Somebody renamed it, removed docs and swapped the variables.
     let live = json!({
-        "name": "Renamed", "description": "one", "gone": 1, "server": "adds this",
+        "name": "Renamed", "description": "one", "gone": 1, "server": "adds this", "both": 2,
         "env": [{"name": "B", "value": "1", "old": 1}, {"name": "A", "value": "1"}],
     });
     let wanted = json!({
-        "name": "A", "description": "two", "docs": "x",
+        "name": "A", "description": "two", "docs": "x", "both": 3,
         "env": [{"name": "A", "value": "2"}, {"name": "B", "value": "1"}],
     });
     let found = delta_since(&live, &wanted, &recorded);
@@ -126,6 +167,7 @@ fn edits_and_drift_are_told_apart() {
     assert_eq!(
         lines,
         [
+            "both Both",
             "description Edit",
             "docs Drift",
             "env[A].value Edit",
@@ -135,8 +177,8 @@ fn edits_and_drift_are_told_apart() {
             "name Drift",
         ]
     );
-    assert_eq!(found[3].live_pointer, "/env/0/old");
-    assert_eq!(found[3].pointer, "/env/1/old");
+    assert_eq!(found[4].live_pointer, "/env/0/old");
+    assert_eq!(found[4].pointer, "/env/1/old");
 }
 
 /// Small, so that two of them often share something.

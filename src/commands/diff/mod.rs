@@ -2,8 +2,10 @@
 //! only that of `--out` is written.
 
 mod subject;
+mod applied;
 mod sides;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -129,7 +131,7 @@ async fn compare(
     }
 }
 
-type Lines = std::collections::BTreeSet<approval::Line>;
+type Lines = BTreeSet<approval::Line>;
 
 /// Compares with the marketplace. What could not be looked at for a moment is
 /// looked at again.
@@ -157,11 +159,13 @@ async fn live(
             retries: &Retries::default(),
         };
         let mut tell = |event: &Event| {
-            if std::mem::take(&mut is_first) || matches!(event, Event::Loaded { .. }) {
+            if is_first || matches!(event, Event::Loaded { .. }) {
                 say(event, progress);
             }
         };
-        let foreseen = cycle::foresee(view, order, &mut Report::default(), &mut tell).await?;
+        let foreseen = cycle::foresee(view, order, &mut Report::default(), &mut tell).await;
+        is_first = false;
+        let foreseen = foreseen?;
         let failed = foreseen.live.values().any(|look| matches!(look, Look::Failed { .. }));
         found = Some((foreseen, witnessed));
         Ok(if failed { Rest::Retry { after: market.retry_after() } } else { Rest::Settled })
@@ -175,8 +179,10 @@ async fn live(
     };
     let wait = |pause: Duration| progress.say(format!("trying again in {} s", pause.as_secs()));
     let stop = order.stop.clone();
-    until_settled(LOOK_AGAIN_FOR, stop, look, again, wait).await.map_err(unprinted)?;
-    let Some((foreseen, witnessed)) = found else { return Err(CommandError::Ended) };
+    let ended = until_settled(LOOK_AGAIN_FOR, stop, look, again, wait).await;
+    let Some((foreseen, witnessed)) = found else {
+        return Err(ended.map_or_else(unprinted, |_| CommandError::Ended));
+    };
     let generation = match foreseen.generation {
         None if !witnessed.is_empty() => {
             Some(market.generation().await.map_err(CommandError::Market)?)
@@ -221,10 +227,12 @@ fn describe(
     witnessed: Witnessed,
     generation: Option<Generation>,
 ) -> Result<(Diff, Lines), CommandError> {
-    let Foreseen { mut reading, snapshot, plan, .. } = foreseen;
+    let Foreseen { mut reading, snapshot, plan, live, .. } = foreseen;
     let tailoring = &subject.standards.tailoring;
     let bodies = Bodies { tree: &mut reading.tree, tailoring };
-    let mut gathering = Gathering { source, subject: &subject, bodies, witnessed, generation };
+    let (looks, notes) = (&live, BTreeSet::new());
+    let mut gathering =
+        Gathering { source, subject: &subject, bodies, looks, witnessed, generation, notes };
     let changes = plan.changes.iter().map(|change| (change, None));
     let held = plan.held.iter().map(|held| (&held.change, Some(&held.why)));
     let mut entries = Vec::new();
@@ -232,6 +240,7 @@ fn describe(
         entries.push(gathering.entry(change, hold)?);
     }
     entries.sort_by(|a, b| a.key.cmp(&b.key));
+    let notes = gathering.notes;
     let lines = approval::lines(&plan);
     let diff = Diff {
         head: snapshot.commit,
@@ -241,7 +250,7 @@ fn describe(
         unseen: plan.unseen,
         entries,
         problems: snapshot.problems,
-        notes: subject.notes,
+        notes: subject.notes.into_iter().chain(notes).collect(),
         plan: approval::digest(&lines),
     };
     Ok((diff, lines))

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::applied::Applied;
 use super::subject::Subject;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::compare::views;
 use crate::domain::diff::{self, Against, Entry, Fields, Left, Mask, Pair, Picture, Sides};
 use crate::domain::event::{Action, Change, Hold, Reason};
-use crate::domain::item::{ImageSlot, Item, ItemImage, ItemKey, RepoPath};
-use crate::domain::ledger::{Ledger, Row};
-use crate::domain::manifest;
-use crate::domain::pictures;
+use crate::domain::item::{ImageSlot, Item, ItemKey};
+use crate::domain::ledger::Ledger;
+use crate::domain::plan::{Live, Look};
 use crate::domain::schema::secret_names;
 use crate::domain::source::{self, Format, Outline};
 use crate::domain::tree::{MAX_SCHEMA_BYTES, Target, Tree, opened};
 use crate::edge::marketplace::Sighted;
+use crate::edge::secrets::Secrets;
 use crate::edge::source::{Source, SourceError, SourceTree};
 
 /// What was seen in the marketplace of the items that change.
@@ -25,6 +26,8 @@ use crate::edge::source::{Source, SourceError, SourceTree};
 pub(super) struct Witnessed {
     documents: BTreeMap<ItemKey, Value>,
     pictures: BTreeMap<(ItemKey, ImageSlot), Picture>,
+    /// What nobody may read, on either side.
+    secrets: Secrets,
 }
 
 impl Witnessed {
@@ -40,11 +43,12 @@ impl Witnessed {
                 let edited = ledger.rows.get(key).is_some_and(|row| row.digest != item.digest);
                 if differs || edited {
                     self.documents.insert(key.clone(), secrets.mask_in(live));
+                    self.secrets = secrets.clone();
                 }
             }
             Sighted::Document { .. } => {}
             Sighted::Picture { key, slot, digest, size } => {
-                let picture = Picture { digest: Some(digest), size: Some(size), path: None };
+                let picture = Picture { digest, size, path: None };
                 self.pictures.insert((key.clone(), slot), picture);
             }
         }
@@ -56,10 +60,17 @@ pub(super) struct Gathering<'a, 's> {
     pub(super) source: &'a Source,
     pub(super) subject: &'a Subject,
     pub(super) bodies: Bodies<'a, SourceTree<'s>>,
+    /// What each look at the marketplace came to.
+    pub(super) looks: &'a Live,
     pub(super) witnessed: Witnessed,
     /// The API of the marketplace, if it was asked.
     pub(super) generation: Option<Generation>,
+    /// What a reader must know of what was found.
+    pub(super) notes: BTreeSet<String>,
 }
+
+/// Both sides of an update, or why they cannot be told.
+type Found = Result<(Left, Sides), String>;
 
 impl Gathering<'_, '_> {
     /// One line of the plan, with all that changes.
@@ -107,45 +118,59 @@ impl Gathering<'_, '_> {
     }
 
     fn created(&mut self, item: &Item) -> Result<Sides, SourceError> {
-        let mut found = Vec::new();
-        for image in &item.images {
-            let to = Some(wanted(self.bodies.tree, image)?);
-            found.push(Pair { slot: image.slot, from: None, to });
-        }
-        let after = self.bodies.document(item)?;
-        Ok(Sides { before: None, after, recorded: None, pictures: found })
+        let after = self.wanted(item)?;
+        let now = self.pictures(item)?;
+        let pair = |(slot, picture)| Pair { slot, from: None, to: Some(picture) };
+        let pictures = now.into_iter().map(pair).collect();
+        Ok(Sides { before: None, after, recorded: None, pictures })
     }
 
-    /// Both sides of an update, or why one cannot be told.
-    fn updated(
-        &mut self,
-        change: &Change,
-        item: &Item,
-    ) -> Result<Result<(Left, Sides), String>, SourceError> {
+    fn updated(&mut self, change: &Change, item: &Item) -> Result<Found, SourceError> {
         let row = self.subject.ledger.rows.get(&change.key);
-        let is_looked_at =
-            !change.fields.is_empty() || self.witnessed.documents.contains_key(&change.key);
-        match (&self.subject.against, row) {
-            (Against::Live { .. }, row) if is_looked_at => {
-                Ok(Ok((Left::Live, self.live(change, item, row)?)))
-            }
-            (Against::Revision { .. }, Some(row)) => self.since(row, item, Left::Revision),
-            (_, Some(row)) => self.since(row, item, Left::Recorded),
-            (_, None) => Ok(Err("nobody knows what is there".to_owned())),
+        let applied = row.and_then(|row| {
+            let files = (&mut *self.bodies.tree, self.bodies.tailoring);
+            Applied::of(row, item, self.source, files)
+        });
+        let left = match &self.subject.against {
+            Against::Live { .. } => match self.looks.get(&change.key) {
+                Some(Look::Agrees { .. } | Look::Differs { .. }) => {
+                    return Ok(Ok((Left::Live, self.live(change, item, applied.as_ref())?)));
+                }
+                Some(Look::Failed { why }) => {
+                    self.notes.insert(format!(
+                        "{} could not be looked at, so it is compared with what was applied last: {why}",
+                        change.key
+                    ));
+                    Left::Recorded
+                }
+                _ => Left::Recorded,
+            },
+            Against::Recorded { .. } => Left::Recorded,
+            Against::Revision { .. } => Left::Revision,
+        };
+        match (applied, row) {
+            (Some(applied), _) => self.since(applied, item, left),
+            (None, Some(row)) => Ok(Err(format!(
+                "the file of commit {}, which was applied last, is not here any more",
+                row.commit.short()
+            ))),
+            (None, None) => Ok(Err("nobody knows what is there".to_owned())),
         }
     }
 
+    /// What was seen, and what is wanted.
     fn live(
         &mut self,
         change: &Change,
         item: &Item,
-        row: Option<&Row>,
+        applied: Option<&Applied>,
     ) -> Result<Sides, SourceError> {
         let generation = self.generation.unwrap_or(Generation::New);
-        let wanted = self.bodies.document(item)?;
-        let Some(live) = self.witnessed.documents.get(&change.key).cloned() else {
+        let wanted = self.wanted(item)?;
+        let live = self.witnessed.documents.get(&change.key).cloned();
+        let pictures = self.live_pictures(change, item, (live.as_ref(), applied))?;
+        let Some(live) = live else {
             // Only the bytes of a picture differ.
-            let pictures = self.live_pictures(change, item, (None, None))?;
             return Ok(Sides {
                 before: Some(wanted.clone()),
                 after: wanted,
@@ -154,14 +179,10 @@ impl Gathering<'_, '_> {
             });
         };
         let (before, after) = views(&live, &wanted, generation);
-        let old = row.filter(|row| row.digest != item.digest);
-        let old = old.and_then(|row| self.document_of(row));
-        let recorded = match (row, &old) {
-            (_, Some(old)) => Some(views(&live, old, generation).1),
-            (Some(row), None) if row.digest == item.digest => Some(after.clone()),
-            _ => None,
-        };
-        let pictures = self.live_pictures(change, item, (Some(&live), old.as_ref()))?;
+        let recorded = applied.filter(|applied| applied.is_exact).map(|applied| {
+            let document = self.witnessed.secrets.mask_in(applied.document.clone());
+            views(&live, &document, generation).1
+        });
         Ok(Sides { before: Some(before), after, recorded, pictures })
     }
 
@@ -171,8 +192,9 @@ impl Gathering<'_, '_> {
         &mut self,
         change: &Change,
         item: &Item,
-        (live, old): (Option<&Value>, Option<&Value>),
+        (live, applied): (Option<&Value>, Option<&Applied>),
     ) -> Result<Vec<Pair>, SourceError> {
+        let now = self.pictures(item)?;
         let mut pairs = Vec::new();
         for slot in ImageSlot::ALL {
             let pointer = format!("/{}", slot.field());
@@ -183,11 +205,10 @@ impl Gathering<'_, '_> {
                 ..Picture::default()
             });
             let from = seen.or(known);
-            let was_stated = old.is_some_and(|old| old.get(slot.field()).is_some());
-            match item.images.iter().find(|image| image.slot == slot) {
-                Some(image) if change.fields.contains(&pointer) => {
-                    let to = Some(wanted(self.bodies.tree, image)?);
-                    pairs.push(Pair { slot, from, to });
+            let was_stated = applied.is_some_and(|applied| applied.states(slot));
+            match now.get(&slot) {
+                Some(to) if change.fields.contains(&pointer) => {
+                    pairs.push(Pair { slot, from, to: Some(to.clone()) });
                 }
                 None if was_stated && from.is_some() => pairs.push(Pair { slot, from, to: None }),
                 _ => {}
@@ -196,53 +217,46 @@ impl Gathering<'_, '_> {
         Ok(pairs)
     }
 
-    /// Both sides of an edit since a commit that was applied, or that it is
-    /// compared with.
-    fn since(
-        &mut self,
-        row: &Row,
-        item: &Item,
-        left: Left,
-    ) -> Result<Result<(Left, Sides), String>, SourceError> {
-        let Some(before) = self.document_of(row) else {
-            let commit = row.commit.short();
-            return Ok(Err(format!(
-                "the file of commit {commit}, which was applied last, is not here any more"
-            )));
-        };
-        let after = self.bodies.document(item)?;
-        let pictures = self.pictures_since(row, &before, item)?;
-        Ok(Ok((left, Sides { before: Some(before), after, recorded: None, pictures })))
-    }
-
-    /// The document that was applied; none if its bytes are gone.
-    fn document_of(&mut self, row: &Row) -> Option<Value> {
-        manifest::document_at(self.bodies.tree, &row.path, row.blob, self.bodies.tailoring).ok()
-    }
-
-    fn pictures_since(
-        &mut self,
-        row: &Row,
-        before: &Value,
-        item: &Item,
-    ) -> Result<Vec<Pair>, SourceError> {
-        let mut pairs = Vec::new();
-        let mut old_tree = self.source.tree_at(&row.commit).ok().flatten();
-        for slot in ImageSlot::ALL {
-            let from = pictures::named(before, slot, &row.path).map(|path| {
-                old_tree.as_mut().map_or_else(Picture::default, |tree| recorded(tree, &path))
-            });
-            let image = item.images.iter().find(|image| image.slot == slot);
-            let to = match image {
-                Some(image) => Some(wanted(self.bodies.tree, image)?),
-                None => None,
-            };
-            let digest = |picture: &Option<Picture>| picture.as_ref().map(|picture| picture.digest);
-            if digest(&from) != digest(&to) {
-                pairs.push(Pair { slot, from, to });
+    /// What was applied last, or what the other commit wants, and what is
+    /// wanted now.
+    fn since(&mut self, applied: Applied, item: &Item, left: Left) -> Result<Found, SourceError> {
+        let after = self.wanted(item)?;
+        let pictures = applied.pairs(&self.pictures(item)?);
+        if !applied.is_exact {
+            if applied.document == after && pictures.is_empty() {
+                return Ok(Err(
+                    "the file is the same; an option such as --default-lifecycle or --set-tenant \
+                     is not what it was"
+                        .to_owned(),
+                ));
             }
+            self.notes.insert(
+                "options such as --default-lifecycle and --set-tenant may not be what they were \
+                 at the last apply; what they change is not shown"
+                    .to_owned(),
+            );
         }
-        Ok(pairs)
+        let before = Some(applied.document);
+        Ok(Ok((left, Sides { before, after, recorded: None, pictures })))
+    }
+
+    /// The document that is wanted, without what nobody may read.
+    fn wanted(&mut self, item: &Item) -> Result<Value, SourceError> {
+        Ok(self.witnessed.secrets.mask_in(self.bodies.document(item)?))
+    }
+
+    /// The pictures that are wanted.
+    fn pictures(&mut self, item: &Item) -> Result<BTreeMap<ImageSlot, Picture>, SourceError> {
+        let mut found = BTreeMap::new();
+        for image in &item.images {
+            let size = match self.bodies.tree.resolve(&image.path)?.target {
+                Target::File { size, .. } => Some(size),
+                _ => None,
+            };
+            let (digest, path) = (Some(image.digest), Some(image.path.clone()));
+            found.insert(image.slot, Picture { digest, size, path });
+        }
+        Ok(found)
     }
 
     /// What the schemas of an item say of credentials: those of the program
@@ -265,27 +279,4 @@ impl Gathering<'_, '_> {
         }
         Ok(Mask::new(names))
     }
-}
-
-/// A picture of the source.
-fn wanted(tree: &mut SourceTree<'_>, image: &ItemImage) -> Result<Picture, SourceError> {
-    let size = match tree.resolve(&image.path)?.target {
-        Target::File { size, .. } => Some(size),
-        _ => None,
-    };
-    Ok(Picture { digest: Some(image.digest), size, path: Some(image.path.clone()) })
-}
-
-/// A picture of an earlier commit, as far as its bytes are still there.
-fn recorded(tree: &mut SourceTree<'_>, path: &RepoPath) -> Picture {
-    let mut found = Picture { path: Some(path.clone()), ..Picture::default() };
-    let Ok(resolved) = tree.resolve(path) else { return found };
-    if let Target::File { size, .. } = resolved.target {
-        found.size = Some(size);
-    }
-    if let Ok(Ok((path, _, fact))) = pictures::fact(tree, &resolved, &mut BTreeMap::new()) {
-        found.digest = Some(fact.digest);
-        found.path = Some(path);
-    }
-    found
 }

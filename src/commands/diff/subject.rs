@@ -1,5 +1,6 @@
 //! What the source is compared with, as far as it is known without asking.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::domain::images::ImageLocations;
 use crate::domain::item::{CommitId, Item};
 use crate::domain::ledger::{Ledger, Row};
 use crate::domain::seen::Seen;
+use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
 use crate::edge::source::{Head, Source};
 use crate::edge::store::{Identity, Store};
@@ -113,10 +115,25 @@ impl Subject {
         let snapshot = cycle::load(&mut reading, &standards, &mut seen)?;
         let mut notes =
             vec!["the marketplace was not asked: what is new here may be there already".to_owned()];
-        if !base.is_shared {
+        if !base.is_shared && base.is_shallow {
             notes.push(format!(
                 "this clone does not show the last commit that both share, so what changed in \
                  {revision} since then shows the other way round (`git fetch --unshallow` brings it)"
+            ));
+        } else if !base.is_shared {
+            notes.push(format!("{revision} shares no commit with what is read"));
+        }
+        let broken = snapshot.problems.iter().filter(|found| found.severity == Severity::Error);
+        let broken: BTreeSet<&str> = broken.map(|found| found.path.as_str()).collect();
+        if !broken.is_empty() {
+            notes.push(format!(
+                "{} broken in commit {}: what it holds there shows as new",
+                if broken.len() == 1 {
+                    "1 file is".to_owned()
+                } else {
+                    format!("{} files are", broken.len())
+                },
+                base.commit.short()
             ));
         }
         Ok(Self {

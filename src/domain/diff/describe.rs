@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::delta::{FieldChange, MAX_CHANGES, delta, delta_since, full_delta};
+use crate::domain::delta::{FieldChange, delta, delta_since, full_delta, is_cut};
 use crate::domain::diff::mask::Mask;
 use crate::domain::diff::{Edit, Field, Fields, Left, Picture};
 use crate::domain::item::ImageSlot;
@@ -45,7 +45,7 @@ pub fn fields(left: Left, sides: &Sides, mask: &Mask, file: Option<&Outline<'_>>
         (Left::Live, None) => delta(&before, &after),
         (Left::Recorded | Left::Revision | Left::Nothing, _) => full_delta(&before, &after),
     };
-    let more = changes.len() >= MAX_CHANGES;
+    let more = is_cut(&changes);
     let shown = Shown { before: mask.document(&before), after: mask.document(&after) };
     let pictures = sides.pictures.iter().map(|pair| picture(pair, file));
     let changes = changes.into_iter().map(|change| shown.field(change, file));

@@ -13,6 +13,8 @@ pub struct Base {
     /// Whether it is the last one that both share (git's merge base), and not
     /// simply the one that was asked for.
     pub is_shared: bool,
+    /// Whether this clone lacks a part of the history.
+    pub is_shallow: bool,
 }
 
 impl Checkout {
@@ -24,10 +26,13 @@ impl Checkout {
         let oid = |commit: &CommitId| {
             Oid::from_str(&commit.0).map_err(|_| GitError::NoCommit { commit: commit.clone() })
         };
+        let is_shallow = self.repo.is_shallow();
         match self.repo.merge_base(oid(head)?, oid(&asked)?) {
-            Ok(shared) => Ok(Base { commit: CommitId(shared.to_string()), is_shared: true }),
+            Ok(shared) => {
+                Ok(Base { commit: CommitId(shared.to_string()), is_shared: true, is_shallow })
+            }
             Err(error) if error.code() == ErrorCode::NotFound => {
-                Ok(Base { commit: asked, is_shared: false })
+                Ok(Base { commit: asked, is_shared: false, is_shallow })
             }
             Err(error) => Err(GitError::read("what the two commits share")(error)),
         }

@@ -66,16 +66,17 @@ pub enum Sighted<'a> {
         /// What of it nobody may read.
         secrets: &'a Secrets,
     },
-    /// The bytes of one of its pictures, where they had to be fetched.
+    /// One of its pictures, where it had to be fetched; none: there is none
+    /// that could be had.
     Picture {
         /// Which item.
         key: &'a ItemKey,
         /// Which of its pictures.
         slot: ImageSlot,
-        /// The blake3 hash of the bytes.
-        digest: Digest,
+        /// The blake3 hash of its bytes.
+        digest: Option<Digest>,
         /// How many there are.
-        size: u64,
+        size: Option<u64>,
     },
 }
 
@@ -156,9 +157,10 @@ impl<T: Tree> Observing<'_, '_, T> {
                 Ok(Taken::Whole(sight.key, Look::Failed { why }))
             }
             Seen::Picture(mut sight, picture, Ok(fact)) => {
-                if let (Some(witness), Some(fact)) = (&mut self.sight, fact) {
+                if let Some(witness) = &mut self.sight {
                     let (key, slot) = (&sight.key, picture.name.slot);
-                    let ImageFact { digest, size } = fact;
+                    let digest = fact.map(|fact| fact.digest);
+                    let size = fact.map(|fact| fact.size);
                     witness(Sighted::Picture { key, slot, digest, size });
                 }
                 if fact.is_some_and(|fact| fact.digest == picture.name.digest) {

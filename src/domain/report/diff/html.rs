@@ -188,6 +188,7 @@ fn field(entry: &Entry, field: &Field, is_new: bool) -> Markup {
                 None => {}
                 Some(Cause::Edit) => { " " span.cause { "edit" } }
                 Some(Cause::Drift) => { " " span.cause.drift { "drift" } }
+                Some(Cause::Both) => { " " span.cause.drift { "edit over drift" } }
             }
             @if let Some(place) = words::place(entry, field) { " " code { (shown(&place)) } }
             div.lines { @for row in rows(field, is_new) { (content_line(&row)) } }

@@ -225,6 +225,7 @@ fn fence(entry: &Entry) -> String {
             None => "",
             Some(Cause::Edit) => " edit",
             Some(Cause::Drift) => " drift",
+            Some(Cause::Both) => " edit over drift",
         };
         let name = shown(&words::field_name(field));
         let mut of_field = vec![format!("@@ {name} @@{}{cause}", place.unwrap_or_default())];

@@ -120,6 +120,7 @@ fn field(out: &mut String, entry: &Entry, field: &Field, is_new: bool) {
         None => String::new(),
         Some(Cause::Edit) => "  edit".to_owned(),
         Some(Cause::Drift) => format!("  {MAGENTA}drift{MAGENTA:#}"),
+        Some(Cause::Both) => format!("  edit over {MAGENTA}drift{MAGENTA:#}"),
     };
     let place = place.unwrap_or_default();
     line(out, format_args!("  • {BOLD}{}{BOLD:#}{cause}{DIM}{place}{DIM:#}", clean(&name)));
