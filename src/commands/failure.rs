@@ -189,10 +189,14 @@ impl CommandError {
                  --company-id and SOURCE that apply was given"
                     .to_owned(),
             ),
-            Self::Source(SourceError::Git(GitError::UnknownRevision { text, .. })) => Some(format!(
-                "`{}` brings it, if it is a branch of the remote repository",
-                fetch_line(text)
-            )),
+            Self::Source(SourceError::Git(GitError::UnknownRevision { text, is_shallow, .. })) => {
+                let deepen = "; the clone is shallow: `git fetch --unshallow` brings what lies behind its end";
+                Some(format!(
+                    "`{}` brings it, if it is a branch of the remote repository{}",
+                    fetch_line(text),
+                    if *is_shallow { deepen } else { "" }
+                ))
+            }
             Self::Source(SourceError::Git(GitError::Lacking { .. } | GitError::NoCommit { .. })) => Some(
                 "`git fetch --unshallow` completes a shallow clone, `git fetch --refetch --no-filter` a partial one"
                     .to_owned(),

@@ -168,6 +168,8 @@ pub enum GitError {
     UnknownRevision {
         /// What was asked for.
         text: String,
+        /// Whether this clone lacks a part of the history.
+        is_shallow: bool,
         /// What libgit2 said.
         #[source]
         source: git2::Error,
@@ -316,7 +318,9 @@ impl Checkout {
     /// The commit that a person calls `text`: a branch, a tag (also an
     /// annotated one), an abbreviated id, `HEAD~2`.
     pub fn resolve_revision(&self, text: &str) -> Result<CommitId, GitError> {
-        let unknown = |source| GitError::UnknownRevision { text: text.to_owned(), source };
+        let is_shallow = self.repo.is_shallow();
+        let unknown =
+            |source| GitError::UnknownRevision { text: text.to_owned(), is_shallow, source };
         if text.contains('\0') {
             return Err(unknown(git2::Error::from_str("the name holds a NUL")));
         }

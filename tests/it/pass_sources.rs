@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::cli::Bench;
-use crate::support::documents::{pretty, set, sidecar, with_image};
+use crate::support::documents::{path, pretty, set, sidecar, with_image};
 use crate::support::market::PNG;
 
 #[test]
@@ -169,4 +169,28 @@ fn no_source_and_no_commit() {
     // A repository without a commit.
     let run = bench.apply(&[]).exits(2);
     assert!(run.stderr.contains("commit"), "{run}");
+}
+
+/// What was read of a commit that could not be read whole is not taken for
+/// another one.
+#[test]
+fn a_commit_that_cannot_be_read_leaves_no_trace() {
+    let bench = Bench::new();
+    let first = bench.commit(&[sidecar("alpha"), sidecar("beta")]);
+    bench.apply(&["--prune"]).exits(0);
+    bench.repo.write(&path(&sidecar("alpha")), pretty(&set(sidecar("alpha"), "/name", "Edited")));
+    bench.repo.remove(&path(&sidecar("beta")));
+    let last = path(&sidecar("omega"));
+    bench.repo.write(&last, pretty(&sidecar("omega"))).commit("broken on disk");
+    let blob = bench.repo.git(&["rev-parse", &format!("HEAD:{last}")]);
+    let (folder, name) = blob.trim().split_at(2);
+    let object = bench.repo.path().join(".git/objects").join(folder).join(name);
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "no object").unwrap();
+    bench.apply(&["--prune"]).exits(2);
+    bench.repo.git(&["reset", "-q", "--hard", &first]);
+    bench.handle().clear_log();
+    let run = bench.apply(&["--prune"]).exits(0);
+    assert_eq!((run.said("Updated"), run.said("Deleted")), (vec![], vec![]));
+    assert_eq!(bench.writes(), []);
 }

@@ -27,8 +27,8 @@ use crate::daemon::until_settled;
 use crate::domain::approval::{self, Approval, Looked};
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
-use crate::domain::diff::Diff;
-use crate::domain::event::{Event, Rest};
+use crate::domain::diff::{self, Diff};
+use crate::domain::event::{Event, Reason, Rest};
 use crate::domain::plan::{Look, Scope};
 use crate::domain::report::{Report, diff as render};
 use crate::domain::retries::Retries;
@@ -240,7 +240,13 @@ fn describe(
         entries.push(gathering.entry(change, hold)?);
     }
     entries.sort_by(|a, b| a.key.cmp(&b.key));
-    let notes = gathering.notes;
+    let mut notes = gathering.notes;
+    let is_live = matches!(subject.against, diff::Against::Live { .. });
+    if !is_live && entries.iter().any(|entry| entry.reason == Reason::New) {
+        notes.insert(
+            "the marketplace was not asked: what is new here may be there already".to_owned(),
+        );
+    }
     let lines = approval::lines(&plan);
     let diff = Diff {
         head: snapshot.commit,

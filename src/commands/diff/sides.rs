@@ -9,10 +9,11 @@ use super::subject::Subject;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::compare::views;
+use crate::domain::delta::{FieldChange, delta, full_delta};
 use crate::domain::diff::{self, Against, Entry, Fields, Left, Mask, Pair, Picture, Sides};
 use crate::domain::event::{Action, Change, Hold, Reason};
 use crate::domain::item::{ImageSlot, Item, ItemKey};
-use crate::domain::ledger::Ledger;
+use crate::domain::ledger::{Ledger, Rejection, circumstances};
 use crate::domain::plan::{Live, Look};
 use crate::domain::schema::secret_names;
 use crate::domain::source::{self, Format, Outline};
@@ -69,6 +70,25 @@ pub(super) struct Gathering<'a, 's> {
     pub(super) notes: BTreeSet<String>,
 }
 
+/// Fields that the marketplace fills in where a file does not state them
+/// (`marketplace-api.md` §7.1, §7.2, §8.2).
+const SERVER_SETS: [&str; 11] = [
+    "comingSoon",
+    "imageUrl",
+    "isVersioningSupported",
+    "itemTypeDefinitionRef",
+    "lifecycleStatus",
+    "publishOnMiaDocumentation",
+    "releaseDate",
+    "releaseStage",
+    "supportedByImageUrl",
+    "version",
+    "visibility",
+];
+
+/// How many fields a note names that the file does not state.
+const UNSTATED_SHOWN: usize = 10;
+
 /// Both sides of an update, or why they cannot be told.
 type Found = Result<(Left, Sides), String>;
 
@@ -82,6 +102,9 @@ impl Gathering<'_, '_> {
         let before = self.subject.base.as_ref().and_then(|base| base.items.get(&change.key));
         let item = change.wanted.as_deref().or(before.map(AsRef::as_ref));
         let row = self.subject.ledger.rows.get(&change.key);
+        if hold.is_none() {
+            self.note_rejection(change);
+        }
         Ok(Entry {
             key: change.key.clone(),
             item_type: item.map(|item| item.item_type.clone()),
@@ -94,6 +117,20 @@ impl Gathering<'_, '_> {
             object_id: change.object_id.clone(),
             fields: self.fields(change)?,
         })
+    }
+
+    /// What was refused exactly so will most likely be refused again.
+    fn note_rejection(&mut self, change: &Change) {
+        let rejection = self.subject.ledger.rejections.get(&change.key);
+        let (Some(item), Some(rejection), Some(setting)) =
+            (&change.wanted, rejection, &self.subject.setting)
+        else {
+            return;
+        };
+        if rejection.circumstances == circumstances(&item.digest, setting) {
+            let Rejection { why, at, .. } = rejection;
+            self.notes.insert(format!("{} was refused as it is at {at}: {why}", change.key));
+        }
     }
 
     fn fields(&mut self, change: &Change) -> Result<Fields, SourceError> {
@@ -179,11 +216,46 @@ impl Gathering<'_, '_> {
             });
         };
         let (before, after) = views(&live, &wanted, generation);
+        self.note_unstated(change, &before, &after);
         let recorded = applied.filter(|applied| applied.is_exact).map(|applied| {
             let document = self.witnessed.secrets.mask_in(applied.document.clone());
             views(&live, &document, generation).1
         });
         Ok(Sides { before: Some(before), after, recorded, pictures })
+    }
+
+    /// What somebody added in the marketplace is no drift, and an update may
+    /// remove it all the same.
+    fn note_unstated(&mut self, change: &Change, live: &Value, wanted: &Value) {
+        let is_empty = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(object) => object.is_empty(),
+            Value::Bool(true) | Value::Number(_) => false,
+        };
+        let stated = delta(live, wanted);
+        let is_stated = |found: &FieldChange| stated.iter().any(|one| one.name == found.name);
+        let is_own =
+            |name: &str| SERVER_SETS.contains(&name.split(['.', '[']).next().unwrap_or_default());
+        let all = full_delta(live, wanted);
+        let names: Vec<&str> = all
+            .iter()
+            .filter(|found| found.wanted.is_none() && !found.live.as_ref().is_none_or(is_empty))
+            .filter(|found| !is_stated(found) && !is_own(&found.name))
+            .map(|found| found.name.as_str())
+            .collect();
+        let (shown, rest) = names.split_at(names.len().min(UNSTATED_SHOWN));
+        if shown.is_empty() {
+            return;
+        }
+        let more =
+            if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        self.notes.insert(format!(
+            "{} also holds {}{more} in the marketplace, which the file does not state; an update may remove that",
+            change.key,
+            shown.join(", "),
+        ));
     }
 
     /// The pictures that are not as they are wanted, and those that an edit

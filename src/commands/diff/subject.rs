@@ -6,13 +6,14 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::commands::failure::CommandError;
+use crate::commands::market::setting;
 use crate::commands::standards::{fingerprint, standards};
 use crate::config::{Connect, SourceConfig};
 use crate::cycle;
 use crate::domain::catalog::Snapshot;
 use crate::domain::diff::Against;
 use crate::domain::images::ImageLocations;
-use crate::domain::item::{CommitId, Item};
+use crate::domain::item::{CommitId, Digest, Item};
 use crate::domain::ledger::{Ledger, Row};
 use crate::domain::seen::Seen;
 use crate::domain::source::Severity;
@@ -28,6 +29,8 @@ pub(super) struct Subject {
     pub(super) ledger: Ledger,
     pub(super) seen: Seen,
     pub(super) locations: ImageLocations,
+    /// What a rejection holds for, if it is known with what `apply` would ask.
+    pub(super) setting: Option<Digest>,
     /// The items of the other commit, if there is one.
     pub(super) base: Option<Snapshot>,
     pub(super) notes: Vec<String>,
@@ -50,6 +53,8 @@ impl Subject {
         }
         let has_record = store.is_some();
         let mut subject = Self::of_state(against, standards, source, store)?;
+        let schemas = subject.standards.schemas.fingerprint();
+        subject.setting = Some(setting(&connect.credential, schemas));
         if !has_record || subject.ledger.rows.is_empty() {
             subject.notes.push(
                 "there is no record of earlier passes here, so deletions, and edits that only \
@@ -76,12 +81,7 @@ impl Subject {
         let Identity { endpoint, company, .. } = store.identity().clone();
         let standards = standards(config, Some(&company))?;
         let against = Against::Recorded { endpoint, company };
-        let mut subject = Self::of_state(against, standards, source, Some(store))?;
-        subject.notes.push(
-            "the marketplace was not asked: an item that is not recorded may be there already"
-                .to_owned(),
-        );
-        Ok(subject)
+        Self::of_state(against, standards, source, Some(store))
     }
 
     fn of_state(
@@ -97,8 +97,8 @@ impl Subject {
             }
             None => (Ledger::default(), Seen::empty(print), ImageLocations::default()),
         };
-        let (base, notes) = (None, Vec::new());
-        Ok(Self { against, standards, store, ledger, seen, locations, base, notes })
+        let (setting, base, notes) = (None, None, Vec::new());
+        Ok(Self { against, standards, store, ledger, seen, locations, setting, base, notes })
     }
 
     /// Another commit. What it wants stands for what was applied.
@@ -113,8 +113,7 @@ impl Subject {
         let mut seen = Seen::empty(fingerprint(&standards, source));
         let mut reading = source.read(&Head::Commit(base.commit.clone()), &seen)?;
         let snapshot = cycle::load(&mut reading, &standards, &mut seen)?;
-        let mut notes =
-            vec!["the marketplace was not asked: what is new here may be there already".to_owned()];
+        let mut notes = Vec::new();
         if !base.is_shared && base.is_shallow {
             notes.push(format!(
                 "this clone does not show the last commit that both share, so what changed in \
@@ -140,13 +139,14 @@ impl Subject {
             against: Against::Revision {
                 asked: revision.to_owned(),
                 commit: base.commit,
-                merge_base: base.is_shared,
+                merge_base: !base.is_asked,
             },
             standards,
             store: None,
             ledger: as_recorded(&snapshot),
             seen,
             locations: ImageLocations::default(),
+            setting: None,
             base: Some(snapshot),
             notes,
         })

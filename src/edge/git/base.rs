@@ -10,8 +10,9 @@ use crate::domain::item::CommitId;
 pub struct Base {
     /// The commit.
     pub commit: CommitId,
-    /// Whether it is the last one that both share (git's merge base), and not
-    /// simply the one that was asked for.
+    /// Whether it is the one that was asked for.
+    pub is_asked: bool,
+    /// Whether it is the last one that both share (git's merge base).
     pub is_shared: bool,
     /// Whether this clone lacks a part of the history.
     pub is_shallow: bool,
@@ -29,10 +30,11 @@ impl Checkout {
         let is_shallow = self.repo.is_shallow();
         match self.repo.merge_base(oid(head)?, oid(&asked)?) {
             Ok(shared) => {
-                Ok(Base { commit: CommitId(shared.to_string()), is_shared: true, is_shallow })
+                let commit = CommitId(shared.to_string());
+                Ok(Base { is_asked: commit == asked, commit, is_shared: true, is_shallow })
             }
             Err(error) if error.code() == ErrorCode::NotFound => {
-                Ok(Base { commit: asked, is_shared: false, is_shallow })
+                Ok(Base { commit: asked, is_asked: true, is_shared: false, is_shallow })
             }
             Err(error) => Err(GitError::read("what the two commits share")(error)),
         }

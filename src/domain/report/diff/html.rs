@@ -165,7 +165,7 @@ fn item(diff: &Diff, entry: &Entry, number: usize) -> Markup {
                 @if !item_type.is_empty() { " " span.type { (item_type) } }
                 @if let Some(path) = &entry.path { " " code { (cell(&path.to_string())) } }
             }
-            p { (clean(&words::reason(&diff.against, entry.reason))) }
+            p { (clean(&words::reason(&diff.against, entry))) }
             @if let Some(hold) = &entry.hold {
                 p.hold { strong { "Held: " } (clean(&hold.to_string())) }
             }
@@ -222,7 +222,7 @@ fn noted_list(diff: &Diff, entries: &[&Entry]) -> Markup {
                 @for entry in entries {
                     li {
                         (badge(entry)) " " (entry.key.item_id.as_str()) " " (cell(&entry.key.version.to_string()))
-                        ": " (clean(&words::reason(&diff.against, entry.reason)))
+                        ": " (clean(&words::reason(&diff.against, entry)))
                     }
                 }
             }

@@ -200,7 +200,7 @@ fn fold(diff: &Diff, entry: &Entry) -> String {
             item_type.unwrap_or_default()
         ),
     );
-    let reason = prose(&words::reason(&diff.against, entry.reason), SENTENCE_CHARS);
+    let reason = prose(&words::reason(&diff.against, entry), SENTENCE_CHARS);
     line(&mut out, format_args!("- {}: {reason}", entry.action));
     if let Some(hold) = &entry.hold {
         line(&mut out, format_args!("- held: {}", prose(&hold.to_string(), SENTENCE_CHARS)));

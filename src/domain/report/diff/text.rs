@@ -95,7 +95,7 @@ fn item(out: &mut String, diff: &Diff, entry: &Entry) {
             item_type.unwrap_or_default()
         ),
     );
-    line(out, format_args!("  {}", clean(&words::reason(&diff.against, entry.reason))));
+    line(out, format_args!("  {}", clean(&words::reason(&diff.against, entry))));
     if let Some(hold) = &entry.hold {
         line(out, format_args!("  {MAGENTA}held: {}{MAGENTA:#}", clean(&hold.to_string())));
     }
@@ -154,7 +154,7 @@ fn short_list(out: &mut String, diff: &Diff, entries: &[&Entry]) {
         ),
     );
     for entry in entries.iter().take(MOST_NOTED) {
-        let reason = words::reason(&diff.against, entry.reason);
+        let reason = words::reason(&diff.against, entry);
         line(out, format_args!("{CYAN}{} {}{CYAN:#}  {}", entry.action, entry.key, clean(&reason)));
     }
     if entries.len() > MOST_NOTED {

@@ -124,8 +124,13 @@ pub(super) fn command(against: &Against) -> String {
 }
 
 /// Why an entry is there.
-pub(super) fn reason(against: &Against, reason: Reason) -> String {
-    let text = match (against, reason) {
+pub(super) fn reason(against: &Against, entry: &Entry) -> String {
+    let text = match (against, entry.reason) {
+        // A file that is broken may hold it.
+        (Against::Revision { commit, .. }, _) if entry.hold == Some(Hold::BrokenSource) => {
+            return format!("not found in the source; {} has it", source(commit));
+        }
+        _ if entry.hold == Some(Hold::BrokenSource) => "recorded, and not found in the source",
         (Against::Live { .. }, Reason::New) => "new: the marketplace does not have it",
         (Against::Recorded { .. }, Reason::New) => {
             "not recorded yet; whether the marketplace has it was not looked at"
@@ -209,6 +214,7 @@ pub(super) fn file(entry: &Entry) -> Option<String> {
 pub(super) fn short(against: &Against, entry: &Entry) -> String {
     let why = match (against, entry.reason) {
         (Against::Recorded { .. }, Reason::New) => "not recorded".to_owned(),
+        _ if entry.hold == Some(Hold::BrokenSource) => "not found".to_owned(),
         (_, reason) => reason.to_string(),
     };
     let fields = match &entry.fields {
@@ -272,6 +278,9 @@ pub(super) fn verdict(diff: &Diff) -> String {
     };
     let rest = would.clone().unwrap_or_else(|| "nothing else is to do".to_owned());
     match diff.verdict() {
+        Comparison::Same if holds(diff).any(Hold::is_trouble) => {
+            format!("Nothing would be done: {}", nothing(diff))
+        }
         Comparison::Same => format!("Nothing to do: {}", nothing(diff)),
         Comparison::Different => {
             format!("{}{held}", capital(&would.unwrap_or_default()))
