@@ -8,6 +8,7 @@ mod holds;
 mod hostile;
 mod live;
 mod masks;
+mod open;
 mod plans;
 mod quiet;
 mod recorded;
