@@ -36,7 +36,7 @@ fn export(bench: &Bench, dir: &Path, args: &[&str]) -> Run {
 }
 
 /// Every file below a folder, by its path in it, with its text.
-fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![dir.to_owned()];
     while let Some(folder) = open.pop() {

@@ -19,6 +19,7 @@ mod client;
 mod config;
 mod daemon;
 mod delta;
+mod diffs;
 mod directory;
 mod embedded;
 mod embedded_faults;

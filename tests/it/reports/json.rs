@@ -15,7 +15,7 @@ fn validated(diff: &Diff) -> Value {
     report
 }
 
-fn faultless(report: &Value) {
+pub(crate) fn faultless(report: &Value) {
     let faults = faults(report);
     assert!(faults.is_empty(), "{faults:#?}\n{report:#}");
 }

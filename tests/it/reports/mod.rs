@@ -4,7 +4,7 @@
 use snapbox::Data;
 
 mod html;
-mod json;
+pub(crate) mod json;
 mod markdown;
 mod text;
 
