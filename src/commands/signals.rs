@@ -47,6 +47,15 @@ impl Signals {
         }
     }
 
+    /// Runs `work` to its end, or drops it where it stands at the first signal,
+    /// and returns that: for work that leaves nothing half done.
+    pub async fn interrupt<T>(&mut self, work: impl Future<Output = T>) -> Result<T, u8> {
+        tokio::select! {
+            done = work => Ok(done),
+            signal = self.next() => Err(signal),
+        }
+    }
+
     /// Runs `work` to its end. After the first signal it is asked to stop;
     /// after the second, or 25 s later, it is dropped where it stands. Returns its result, if
     /// it came to one, and the first signal.

@@ -105,6 +105,17 @@ pub(super) fn target(layers: &Layers<'_>, flags: &cli::Connection) -> Result<Tar
     target_with(layers, flags, &parts(layers, flags)?)
 }
 
+/// Endpoint and company as far as they are given, as a state names them.
+pub(super) fn stated(
+    layers: &Layers<'_>,
+    flags: &cli::Connection,
+) -> Result<(Option<String>, Option<String>), ConfigError> {
+    let endpoint = layers.checked("endpoint", flags.endpoint.as_ref(), self::endpoint)?;
+    let company = layers.checked("company_id", flags.company_id.as_ref(), self::company)?;
+    let endpoint = endpoint.map(|given| given.value.to_string());
+    Ok((endpoint, company.map(|given| given.value)))
+}
+
 /// Why this connection deserves a look, if it does.
 pub(super) fn notice(connect: &Connect) -> Option<String> {
     let Endpoint::Remote(url) = &connect.endpoint else {

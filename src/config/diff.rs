@@ -42,8 +42,10 @@ pub enum Against {
     Recorded {
         /// The folder of the state.
         state: PathBuf,
-        /// What that state is for, unless the folder itself was named.
-        identity: Option<Identity>,
+        /// The endpoint that it must be for, if somebody said so.
+        endpoint: Option<String>,
+        /// The company that it must be for, if somebody said so.
+        company: Option<String>,
     },
     /// Another commit.
     Revision {
@@ -96,8 +98,9 @@ fn recorded(
     args: &cli::Diff,
     source: &SourceConfig,
 ) -> Result<Against, ConfigError> {
+    let (endpoint, company) = connect::stated(layers, &args.connection)?;
     if let Some(state) = super::state(layers, &args.state)? {
-        return Ok(Against::Recorded { state, identity: None });
+        return Ok(Against::Recorded { state, endpoint, company });
     }
     let target = connect::target(layers, &args.connection)?;
     let Location::Here(location) = &source.location else {
@@ -112,5 +115,5 @@ fn recorded(
         source: source_name(location, source.path.as_ref()),
     };
     let state = super::usual_state(layers, &identity)?;
-    Ok(Against::Recorded { state, identity: Some(identity) })
+    Ok(Against::Recorded { state, endpoint, company })
 }

@@ -12,6 +12,7 @@ pub mod canon;
 pub mod delta;
 pub mod compare;
 pub mod schema_cost;
+pub mod schema_secrets;
 pub mod schema;
 pub mod tree;
 pub mod schema_files;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::domain::item::{Digest, ItemType, PLATFORM};
 use crate::domain::schema_cost::{self, Cost, MAX_WALK, MAX_WORK, decoded};
+use crate::domain::schema_secrets::secret_names;
 use crate::domain::source::{Place, nearest};
 use crate::domain::text;
 
@@ -97,31 +98,6 @@ const RESOURCES: [(&str, &str); 10] = [
     ("sidecar", include_str!("schemas/sidecar.resources.schema.json")),
     ("template", include_str!("schemas/resources/template.schema.json")),
 ];
-
-/// The names of the properties that a schema declares as credentials: they are
-/// `writeOnly`, or have the format `password`. Recursive: the depth of a schema
-/// is bounded where it is read.
-pub fn secret_names(schema: &Value) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    collect_secrets(schema, &mut names);
-    names
-}
-
-fn collect_secrets(schema: &Value, names: &mut BTreeSet<String>) {
-    let is_secret = |declared: &Value| {
-        declared.get("writeOnly") == Some(&Value::Bool(true))
-            || declared.get("format").and_then(Value::as_str) == Some("password")
-    };
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let secret = properties.iter().filter(|(_, declared)| is_secret(declared));
-        names.extend(secret.map(|(name, _)| name.clone()));
-    }
-    match schema {
-        Value::Object(members) => members.values().for_each(|value| collect_secrets(value, names)),
-        Value::Array(list) => list.iter().for_each(|value| collect_secrets(value, names)),
-        _ => {}
-    }
-}
 
 impl Schemas {
     /// The schemas of the program.

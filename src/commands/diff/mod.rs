@@ -30,7 +30,7 @@ use crate::domain::catalog::Bodies;
 use crate::domain::diff::{self, Diff};
 use crate::domain::event::{Event, Reason, Rest};
 use crate::domain::plan::{Look, Scope};
-use crate::domain::report::{Report, diff as render};
+use crate::domain::report::{Report, diff as render, json};
 use crate::domain::retries::Retries;
 use crate::edge::marketplace::{Marketplace, Sighted};
 use crate::edge::source::Source;
@@ -54,13 +54,17 @@ pub async fn diff(config: &DiffConfig) -> Result<Exit, CommandError> {
     warn_of_uncommitted(&source);
     let progress = Progress::start_to("reading items", "comparing");
     let comparing = compare(config, &source, &progress, signals.stop());
-    let (compared, signal) = signals.guard(Box::pin(comparing)).await;
+    let compared = signals.interrupt(Box::pin(comparing)).await;
     progress.end();
-    match (compared, signal) {
+    match compared {
+        Ok(compared) => finish(config, &compared?),
         // A report of what was seen until then would tell what is not so.
-        (_, Some(signal)) => Ok(Exit::Signalled { signal }),
-        (Some(compared), None) => finish(config, &compared?),
-        (None, None) => Err(CommandError::Ended),
+        Err(signal) => {
+            if config.format == DiffFormat::Json {
+                print_json(&json::error("interrupted before everything was compared", None))?;
+            }
+            Ok(Exit::Signalled { signal })
+        }
     }
 }
 
@@ -120,8 +124,9 @@ async fn compare(
             };
             Ok(Compared { diff, approval: Some(approval) })
         }
-        Against::Recorded { state, identity } => {
-            let subject = Subject::recorded(files, source, state, identity.as_ref())?;
+        Against::Recorded { state, endpoint, company } => {
+            let asked = (endpoint.as_ref(), company.as_ref());
+            let subject = Subject::recorded(files, source, state, asked)?;
             offline(source, subject, order, progress).await
         }
         Against::Revision { revision, company } => {

@@ -15,7 +15,7 @@ use crate::domain::event::{Action, Change, Hold, Reason};
 use crate::domain::item::{ImageSlot, Item, ItemKey};
 use crate::domain::ledger::{Ledger, Rejection, circumstances};
 use crate::domain::plan::{Live, Look};
-use crate::domain::schema::secret_names;
+use crate::domain::schema_secrets::secret_names;
 use crate::domain::source::{self, Format, Outline};
 use crate::domain::tree::{MAX_SCHEMA_BYTES, Target, Tree, opened};
 use crate::edge::marketplace::Sighted;

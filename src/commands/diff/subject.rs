@@ -1,6 +1,6 @@
 //! What the source is compared with, as far as it is known without asking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -18,8 +18,12 @@ use crate::domain::ledger::{Ledger, Row};
 use crate::domain::seen::Seen;
 use crate::domain::source::Severity;
 use crate::domain::standards::Standards;
-use crate::edge::source::{Head, Source};
+use crate::edge::git::GitError;
+use crate::edge::source::{Head, Source, SourceError};
 use crate::edge::store::{Identity, Store};
+
+/// How many files of the other commit a note names that cannot be read.
+const BROKEN_NAMED: usize = 5;
 
 /// What the source is compared with.
 pub(super) struct Subject {
@@ -70,15 +74,20 @@ impl Subject {
         config: &SourceConfig,
         source: &Source,
         state: &Path,
-        identity: Option<&Identity>,
+        (endpoint, company): (Option<&String>, Option<&String>),
     ) -> Result<Self, CommandError> {
         let Some(store) = Store::read_only(state)? else {
             return Err(CommandError::NoState { dir: state.to_owned() });
         };
-        if let Some(identity) = identity {
-            store.check_use(state, identity)?;
+        let mut asked = store.identity().clone();
+        if let Some(endpoint) = endpoint {
+            asked.endpoint.clone_from(endpoint);
         }
-        let Identity { endpoint, company, .. } = store.identity().clone();
+        if let Some(company) = company {
+            asked.company.clone_from(company);
+        }
+        store.check_use(state, &asked)?;
+        let Identity { endpoint, company, .. } = asked;
         let standards = standards(config, Some(&company))?;
         let against = Against::Recorded { endpoint, company };
         Self::of_state(against, standards, source, Some(store))
@@ -111,9 +120,15 @@ impl Subject {
         let standards = standards(config, company)?;
         let base = source.base(&source.head()?, revision)?;
         let mut seen = Seen::empty(fingerprint(&standards, source));
-        let mut reading = source.read(&Head::Commit(base.commit.clone()), &seen)?;
-        let snapshot = cycle::load(&mut reading, &standards, &mut seen)?;
         let mut notes = Vec::new();
+        let snapshot = match source.read(&Head::Commit(base.commit.clone()), &seen) {
+            Ok(mut reading) => cycle::load(&mut reading, &standards, &mut seen)?,
+            Err(SourceError::Git(GitError::NoSource { path, commit })) => {
+                notes.push(format!("commit {} has no folder {path} yet", commit.short()));
+                Snapshot { commit, items: BTreeMap::new(), problems: Vec::new() }
+            }
+            Err(error) => return Err(error.into()),
+        };
         if !base.is_shared && base.is_shallow {
             notes.push(format!(
                 "this clone does not show the last commit that both share, so what changed in \
@@ -125,13 +140,11 @@ impl Subject {
         let broken = snapshot.problems.iter().filter(|found| found.severity == Severity::Error);
         let broken: BTreeSet<&str> = broken.map(|found| found.path.as_str()).collect();
         if !broken.is_empty() {
+            let named = broken.iter().take(BROKEN_NAMED).copied().collect::<Vec<_>>().join(", ");
+            let rest = broken.len().saturating_sub(BROKEN_NAMED);
+            let more = if rest == 0 { String::new() } else { format!(" and {rest} more") };
             notes.push(format!(
-                "{} broken in commit {}: what it holds there shows as new",
-                if broken.len() == 1 {
-                    "1 file is".to_owned()
-                } else {
-                    format!("{} files are", broken.len())
-                },
+                "of commit {} these files cannot be read, so what they hold shows as new: {named}{more}",
                 base.commit.short()
             ));
         }

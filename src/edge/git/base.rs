@@ -56,13 +56,14 @@ pub fn fetch_line(revision: &str) -> String {
     if let Some(tag) = revision.strip_prefix("refs/tags/") {
         return format!("git fetch origin tag {tag}");
     }
-    let name = revision.strip_prefix("refs/remotes/").unwrap_or(revision);
-    let name = name.strip_prefix("refs/heads/").unwrap_or(name);
-    let (remote, branch) = match name.split_once('/') {
-        Some((remote @ ("origin" | "upstream"), branch)) => (remote, branch),
-        _ => ("origin", name),
-    };
-    format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+    // A name of the remote is fetched as such, any other as the branch that it
+    // would be here.
+    let tracked = revision.strip_prefix("refs/remotes/").unwrap_or(revision);
+    if let Some((remote @ ("origin" | "upstream"), branch)) = tracked.split_once('/') {
+        return format!("git fetch {remote} +refs/heads/{branch}:refs/remotes/{remote}/{branch}");
+    }
+    let branch = revision.strip_prefix("refs/heads/").unwrap_or(revision);
+    format!("git fetch origin +refs/heads/{branch}:refs/heads/{branch}")
 }
 
 #[cfg(test)]
@@ -72,13 +73,13 @@ mod tests {
     #[test]
     fn the_line_brings_what_was_named() {
         let branch = "git fetch origin +refs/heads/main:refs/remotes/origin/main";
-        for name in ["origin/main", "main", "refs/heads/main", "refs/remotes/origin/main"] {
+        for name in ["origin/main", "refs/remotes/origin/main"] {
             assert_eq!(fetch_line(name), branch);
         }
-        assert_eq!(
-            fetch_line("feature/x"),
-            "git fetch origin +refs/heads/feature/x:refs/remotes/origin/feature/x"
-        );
+        for name in ["feature/x", "refs/heads/feature/x"] {
+            let line = "git fetch origin +refs/heads/feature/x:refs/heads/feature/x";
+            assert_eq!(fetch_line(name), line);
+        }
         assert_eq!(fetch_line("refs/tags/v1"), "git fetch origin tag v1");
         let id = "0123456789012345678901234567890123456789";
         assert_eq!(fetch_line(id), format!("git fetch origin {id}"));
