@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::domain::diff::{Pair, Picture};
+use crate::domain::diff::{Cause, Pair, Picture};
 use crate::domain::item::{Digest, ImageSlot, Item, RepoPath};
 use crate::domain::ledger::Row;
 use crate::domain::manifest;
@@ -76,10 +76,33 @@ impl Applied {
                 _ => true,
             };
             if differs {
-                pairs.push(Pair { slot, from: from.cloned(), to: to.cloned() });
+                pairs.push(Pair { slot, from: from.cloned(), to: to.cloned(), cause: None });
             }
         }
         pairs
+    }
+
+    /// Who changed a picture, from the one that is there to the one that is
+    /// wanted; none if it cannot be told.
+    pub(super) fn cause(
+        &self,
+        slot: ImageSlot,
+        from: Option<&Picture>,
+        to: Option<&Picture>,
+    ) -> Option<Cause> {
+        if !self.is_exact {
+            return None;
+        }
+        let digest = |picture: Option<&Picture>| picture.map(|picture| picture.digest);
+        let then = digest(self.pictures.get(&slot));
+        let is_known = from.is_none_or(|from| from.digest.is_some());
+        Some(if then == digest(to) {
+            Cause::Drift
+        } else if is_known && then != digest(from) {
+            Cause::Both
+        } else {
+            Cause::Edit
+        })
     }
 
     /// Whether it stated this picture.

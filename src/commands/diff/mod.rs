@@ -3,6 +3,7 @@
 
 mod subject;
 mod applied;
+mod hide;
 mod sides;
 
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ use crate::daemon::until_settled;
 use crate::domain::approval::{self, Approval, Looked};
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
-use crate::domain::diff::{self, Diff};
+use crate::domain::diff::{self, Claims, Diff, masked_problem};
 use crate::domain::event::{Event, Reason, Rest};
 use crate::domain::plan::{Look, Scope};
 use crate::domain::report::{Report, diff as render, json};
@@ -235,15 +236,25 @@ fn describe(
     let Foreseen { mut reading, snapshot, plan, live, .. } = foreseen;
     let tailoring = &subject.standards.tailoring;
     let bodies = Bodies { tree: &mut reading.tree, tailoring };
-    let (looks, notes) = (&live, BTreeSet::new());
-    let mut gathering =
-        Gathering { source, subject: &subject, bodies, looks, witnessed, generation, notes };
+    let (looks, notes, claims) = (&live, BTreeSet::new(), Claims::default());
+    let mut gathering = Gathering {
+        source,
+        subject: &subject,
+        bodies,
+        looks,
+        witnessed,
+        generation,
+        notes,
+        claims,
+    };
     let changes = plan.changes.iter().map(|change| (change, None));
     let held = plan.held.iter().map(|held| (&held.change, Some(&held.why)));
     let mut entries = Vec::new();
     for (change, hold) in changes.chain(held) {
         entries.push(gathering.entry(change, hold)?);
     }
+    let claims = gathering.claims.notes();
+    let secrets = gathering.witnessed.secrets().clone();
     entries.sort_by(|a, b| a.key.cmp(&b.key));
     let mut notes = gathering.notes;
     let is_live = matches!(subject.against, diff::Against::Live { .. });
@@ -252,6 +263,7 @@ fn describe(
             "the marketplace was not asked: what is new here may be there already".to_owned(),
         );
     }
+    let notes: Vec<String> = subject.notes.into_iter().chain(claims).chain(notes).collect();
     let lines = approval::lines(&plan);
     let diff = Diff {
         head: snapshot.commit,
@@ -260,8 +272,8 @@ fn describe(
         unchanged: plan.unchanged,
         unseen: plan.unseen,
         entries,
-        problems: snapshot.problems,
-        notes: subject.notes.into_iter().chain(notes).collect(),
+        problems: snapshot.problems.into_iter().map(masked_problem).collect(),
+        notes: notes.iter().map(|note| secrets.mask(note)).collect(),
         plan: approval::digest(&lines),
     };
     Ok((diff, lines))

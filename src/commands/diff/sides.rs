@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::applied::Applied;
+use super::hide;
 use super::subject::Subject;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::compare::views;
 use crate::domain::delta::{FieldChange, delta, full_delta};
-use crate::domain::diff::{self, Against, Entry, Fields, Left, Mask, Pair, Picture, Sides};
+use crate::domain::diff::{self, Against, Claims, Entry, Fields, Left, Mask, Pair, Picture, Sides};
 use crate::domain::event::{Action, Change, Hold, Reason};
 use crate::domain::item::{ImageSlot, Item, ItemKey};
 use crate::domain::ledger::{Ledger, Rejection, circumstances};
@@ -36,6 +37,11 @@ impl Witnessed {
         self.documents.is_empty()
     }
 
+    /// What nobody may read, on either side.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// Keeps what a report may show. What agrees and was not edited is not
     /// kept, so that it costs no memory.
     pub(super) fn note(&mut self, sighted: Sighted<'_>, ledger: &Ledger) {
@@ -43,7 +49,7 @@ impl Witnessed {
             Sighted::Document { key, live, wanted: Some(item), differs, secrets } => {
                 let edited = ledger.rows.get(key).is_some_and(|row| row.digest != item.digest);
                 if differs || edited {
-                    self.documents.insert(key.clone(), secrets.mask_in(live));
+                    self.documents.insert(key.clone(), live);
                     self.secrets = secrets.clone();
                 }
             }
@@ -68,6 +74,8 @@ pub(super) struct Gathering<'a, 's> {
     pub(super) generation: Option<Generation>,
     /// What a reader must know of what was found.
     pub(super) notes: BTreeSet<String>,
+    /// What the schemas that came with items hide in them.
+    pub(super) claims: Claims,
 }
 
 /// Fields that the marketplace fills in where a file does not state them
@@ -150,14 +158,15 @@ impl Gathering<'_, '_> {
         let bytes = self.bodies.tree.bytes(&item.file, item.blob)?;
         let text = String::from_utf8_lossy(&bytes);
         let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
-        let mask = self.mask(item, format, &bytes)?;
-        Ok(diff::fields(left, &sides, &mask, Some(&Outline::new(format, &text))))
+        let mask = self.mask(item, format, &bytes, &sides)?;
+        let fields = diff::fields(left, &sides, &mask, Some(&Outline::new(format, &text)));
+        Ok(hide::without(fields, &self.witnessed.secrets))
     }
 
     fn created(&mut self, item: &Item) -> Result<Sides, SourceError> {
-        let after = self.wanted(item)?;
+        let after = self.bodies.document(item)?;
         let now = self.pictures(item)?;
-        let pair = |(slot, picture)| Pair { slot, from: None, to: Some(picture) };
+        let pair = |(slot, picture)| Pair { slot, from: None, to: Some(picture), cause: None };
         let pictures = now.into_iter().map(pair).collect();
         Ok(Sides { before: None, after, recorded: None, pictures })
     }
@@ -203,7 +212,7 @@ impl Gathering<'_, '_> {
         applied: Option<&Applied>,
     ) -> Result<Sides, SourceError> {
         let generation = self.generation.unwrap_or(Generation::New);
-        let wanted = self.wanted(item)?;
+        let wanted = self.bodies.document(item)?;
         let live = self.witnessed.documents.get(&change.key).cloned();
         let pictures = self.live_pictures(change, item, (live.as_ref(), applied))?;
         let Some(live) = live else {
@@ -217,10 +226,8 @@ impl Gathering<'_, '_> {
         };
         let (before, after) = views(&live, &wanted, generation);
         self.note_unstated(change, &before, &after);
-        let recorded = applied.filter(|applied| applied.is_exact).map(|applied| {
-            let document = self.witnessed.secrets.mask_in(applied.document.clone());
-            views(&live, &document, generation).1
-        });
+        let recorded = applied.filter(|applied| applied.is_exact);
+        let recorded = recorded.map(|applied| views(&live, &applied.document, generation).1);
         Ok(Sides { before: Some(before), after, recorded, pictures })
     }
 
@@ -278,12 +285,15 @@ impl Gathering<'_, '_> {
             });
             let from = seen.or(known);
             let was_stated = applied.is_some_and(|applied| applied.states(slot));
-            match now.get(&slot) {
-                Some(to) if change.fields.contains(&pointer) => {
-                    pairs.push(Pair { slot, from, to: Some(to.clone()) });
-                }
-                None if was_stated && from.is_some() => pairs.push(Pair { slot, from, to: None }),
-                _ => {}
+            let to = now.get(&slot).cloned();
+            let differs = match &to {
+                Some(_) => change.fields.contains(&pointer),
+                None => was_stated && from.is_some(),
+            };
+            if differs {
+                let cause =
+                    applied.and_then(|applied| applied.cause(slot, from.as_ref(), to.as_ref()));
+                pairs.push(Pair { slot, from, to, cause });
             }
         }
         Ok(pairs)
@@ -292,7 +302,7 @@ impl Gathering<'_, '_> {
     /// What was applied last, or what the other commit wants, and what is
     /// wanted now.
     fn since(&mut self, applied: Applied, item: &Item, left: Left) -> Result<Found, SourceError> {
-        let after = self.wanted(item)?;
+        let after = self.bodies.document(item)?;
         let pictures = applied.pairs(&self.pictures(item)?);
         if !applied.is_exact {
             if applied.document == after && pictures.is_empty() {
@@ -312,11 +322,6 @@ impl Gathering<'_, '_> {
         Ok(Ok((left, Sides { before, after, recorded: None, pictures })))
     }
 
-    /// The document that is wanted, without what nobody may read.
-    fn wanted(&mut self, item: &Item) -> Result<Value, SourceError> {
-        Ok(self.witnessed.secrets.mask_in(self.bodies.document(item)?))
-    }
-
     /// The pictures that are wanted.
     fn pictures(&mut self, item: &Item) -> Result<BTreeMap<ImageSlot, Picture>, SourceError> {
         let mut found = BTreeMap::new();
@@ -332,23 +337,32 @@ impl Gathering<'_, '_> {
     }
 
     /// What the schemas of an item say of credentials: those of the program
-    /// and of the user, and the one that the file itself names.
-    fn mask(&mut self, item: &Item, format: Format, bytes: &[u8]) -> Result<Mask, SourceError> {
-        let mut names: BTreeSet<String> = self.subject.standards.schemas.secret_names().clone();
+    /// and of the user, and the one that the file itself names. What only the
+    /// last one says is kept, because it can hide a change.
+    fn mask(
+        &mut self,
+        item: &Item,
+        format: Format,
+        bytes: &[u8],
+        sides: &Sides,
+    ) -> Result<Mask, SourceError> {
+        let mask = Mask::new(self.subject.standards.schemas.secret_names().clone());
         let parsed = source::parse(&item.path, format, bytes).value;
         let local = parsed.as_ref().and_then(|value| value.get("$schema")?.as_str());
         let path = local.and_then(|local| {
             let local = local.split('#').next().unwrap_or_default();
             item.file.parent().join(local).ok()
         });
-        if let Some(path) = path {
-            let resolved = self.bodies.tree.resolve(&path)?;
-            if let Ok(text) = opened(self.bodies.tree, &resolved, MAX_SCHEMA_BYTES)?
-                && let Ok(schema) = serde_json::from_slice::<Value>(&text)
-            {
-                names.extend(secret_names(&schema));
-            }
+        let Some(path) = path else { return Ok(mask) };
+        let resolved = self.bodies.tree.resolve(&path)?;
+        let Ok(text) = opened(self.bodies.tree, &resolved, MAX_SCHEMA_BYTES)? else {
+            return Ok(mask);
+        };
+        let Ok(schema) = serde_json::from_slice::<Value>(&text) else { return Ok(mask) };
+        let mask = mask.claimed(secret_names(&schema));
+        for document in sides.before.iter().chain([&sides.after]) {
+            self.claims.add(&path, mask.claims(document));
         }
-        Ok(Mask::new(names))
+        Ok(mask)
     }
 }

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value};
 
 use crate::domain::delta::{FieldChange, delta, delta_since, full_delta, is_cut};
-use crate::domain::diff::mask::Mask;
-use crate::domain::diff::{Edit, Field, Fields, Left, Picture};
+use crate::domain::diff::credentials::masked_text;
+use crate::domain::diff::lines::{Budget, Text, hunks};
+use crate::domain::diff::mask::{Mask, masked_pointer, with_masked_keys};
+use crate::domain::diff::{Cause, Edit, Field, Fields, Left, Picture};
 use crate::domain::item::ImageSlot;
 use crate::domain::source::{Outline, Position};
 
@@ -32,6 +34,8 @@ pub struct Pair {
     pub from: Option<Picture>,
     /// The one that will be there.
     pub to: Option<Picture>,
+    /// Who changed it, where that is known.
+    pub cause: Option<Cause>,
 }
 
 /// What changes from the left side to the right one. Of a live document only
@@ -46,9 +50,10 @@ pub fn fields(left: Left, sides: &Sides, mask: &Mask, file: Option<&Outline<'_>>
         (Left::Recorded | Left::Revision | Left::Nothing, _) => full_delta(&before, &after),
     };
     let more = is_cut(&changes);
-    let shown = Shown { before: mask.document(&before), after: mask.document(&after) };
+    let budget = Budget::default();
+    let mut shown = Shown { before: mask.document(&before), after: mask.document(&after), budget };
     let pictures = sides.pictures.iter().map(|pair| picture(pair, file));
-    let changes = changes.into_iter().map(|change| shown.field(change, file));
+    let changes = changes.into_iter().map(|change| shown.field(&change, file));
     Fields::Listed { left, fields: pictures.chain(changes).collect(), more }
 }
 
@@ -69,7 +74,7 @@ fn picture(pair: &Pair, file: Option<&Outline<'_>>) -> Field {
         name: pair.slot.field().to_owned(),
         at: pair.to.as_ref().and_then(|_| place(file?, &pointer)),
         pointer,
-        cause: None,
+        cause: pair.cause,
         edit: Edit::Picture { from: pair.from.clone(), to: pair.to.clone() },
     }
 }
@@ -78,38 +83,54 @@ fn picture(pair: &Pair, file: Option<&Outline<'_>>) -> Field {
 struct Shown {
     before: Value,
     after: Value,
+    /// What comparing texts line by line may still cost.
+    budget: Budget,
 }
 
 impl Shown {
-    fn field(&self, change: FieldChange, file: Option<&Outline<'_>>) -> Field {
+    fn field(&mut self, change: &FieldChange, file: Option<&Outline<'_>>) -> Field {
         let at = match &change.wanted {
             Some(_) => change.pointer.as_str(),
             None => change.pointer.rsplit_once('/').map_or("", |(around, _)| around),
         };
         let at = file.filter(|_| !at.is_empty()).and_then(|file| place(file, at));
-        let edit = if change.reordered {
-            Edit::Reordered { from: texts(change.live.as_ref()), to: texts(change.wanted.as_ref()) }
-        } else {
-            let from = change.live.and_then(|_| self.before.pointer(&change.live_pointer));
-            let to = change.wanted.and_then(|_| self.after.pointer(&change.pointer));
-            edit(from.cloned(), to.cloned())
-        };
-        Field { name: change.name, pointer: change.pointer, at, cause: change.cause, edit }
+        let (name, pointer) = (masked_text(&change.name), masked_pointer(&change.pointer));
+        let edit = self.edit(change);
+        Field { name, pointer, at, cause: change.cause, edit }
+    }
+
+    fn edit(&mut self, change: &FieldChange) -> Edit {
+        let (live, wanted) = (change.live.as_ref(), change.wanted.as_ref());
+        if change.reordered {
+            return Edit::Reordered { from: texts(live), to: texts(wanted) };
+        }
+        let from = live.and_then(|_| self.before.pointer(&change.live_pointer));
+        let to = wanted.and_then(|_| self.after.pointer(&change.pointer));
+        if let (Some(live), Some(wanted)) = (lines(live, from), lines(wanted, to))
+            && (live.is_long() || wanted.is_long())
+        {
+            let (from, to) = (live.shown(), wanted.shown());
+            return Edit::Text { from, to, hunks: hunks(live, wanted, &mut self.budget) };
+        }
+        match (from.cloned().map(with_masked_keys), to.cloned().map(with_masked_keys)) {
+            (Some(from), Some(to)) if from == to => Edit::Masked { value: to },
+            (Some(from), Some(to)) => Edit::Replaced { from, to },
+            (Some(from), None) => Edit::Removed { from },
+            (None, to) => Edit::Added { to: to.unwrap_or_default() },
+        }
     }
 }
 
-fn edit(from: Option<Value>, to: Option<Value>) -> Edit {
-    match (from, to) {
-        (Some(from), Some(to)) if from == to => Edit::Masked { value: to },
-        (Some(from), Some(to)) => Edit::Replaced { from, to },
-        (Some(from), None) => Edit::Removed { from },
-        (None, to) => Edit::Added { to: to.unwrap_or_default() },
-    }
+/// A text by its lines, if it may be seen but for parts of it.
+fn lines<'a>(value: Option<&'a Value>, shown: Option<&Value>) -> Option<Text<'a>> {
+    let text = Text::new(value?.as_str()?);
+    (shown?.as_str()? == text.shown()).then_some(text)
 }
 
+/// Names as they may be seen.
 fn texts(list: Option<&Value>) -> Vec<String> {
     let list = list.and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    list.filter_map(|name| name.as_str().map(masked_text)).collect()
 }
 
 /// Where the file states a field. The type has two spellings, and is compared
@@ -123,4 +144,81 @@ fn place(file: &Outline<'_>, pointer: &str) -> Option<Position> {
         file.nearest(pointer)
     };
     found.map(|span| span.position)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Sides, fields};
+    use crate::domain::diff::{Edit, Field, Fields, Left, LineKind, Mask};
+
+    fn changes(before: Value, after: Value) -> Vec<Field> {
+        let sides = Sides { before: Some(before), after, ..Sides::default() };
+        match fields(Left::Revision, &sides, &Mask::default(), None) {
+            Fields::Listed { fields, .. } => fields,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_text_is_compared_as_it_is_and_shown_masked() {
+        let found = changes(
+            json!({"a": "password=old\nlog=info", "b": "token=x\n1"}),
+            json!({"a": "password=new\nlog=debug", "b": "token=y\n1"}),
+        );
+        let shown: Vec<_> = found
+            .iter()
+            .map(|field| match &field.edit {
+                Edit::Text { from, to, hunks } => {
+                    let kinds = hunks.iter().flat_map(|hunk| &hunk.lines).map(|line| line.kind);
+                    (from.as_str(), to.as_str(), kinds.collect::<Vec<_>>())
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let (removed, added) = (LineKind::Removed, LineKind::Added);
+        assert_eq!(
+            shown,
+            [
+                (
+                    "password=(masked)\nlog=info",
+                    "password=(masked)\nlog=debug",
+                    vec![removed, removed, added, added]
+                ),
+                ("token=(masked)\n1", "token=(masked)\n1", vec![removed, added, LineKind::Same]),
+            ]
+        );
+        let hidden = changes(json!({"password": "a\nb"}), json!({"password": "a\nc"}));
+        assert_eq!(hidden[0].edit, Edit::Masked { value: json!("(masked)") });
+    }
+
+    #[test]
+    fn keys_and_names_are_masked() {
+        let key = "mongodb://u:hunter2@h";
+        let token = "ghp_0123456789abcdefXYZ";
+        let found = changes(
+            json!({key: 1, "list": [{"name": token, "n": 1}, {"name": "b"}]}),
+            json!({key: {token: 2}, "list": [{"name": "b"}, {"name": token, "n": 2}]}),
+        );
+        let all = format!("{found:?}");
+        assert!(!all.contains("hunter2") && !all.contains("ghp_"), "{all}");
+        let names: Vec<_> = found.iter().map(|field| (&*field.name, &*field.pointer)).collect();
+        assert_eq!(
+            names,
+            [
+                ("list[(masked)].n", "/list/1/n"),
+                ("list", "/list"),
+                ("[\"mongodb://u:(masked)@h\"]", "/mongodb:~1~1u:(masked)@h"),
+            ]
+        );
+        assert_eq!(found[2].edit, Edit::Replaced { from: json!(1), to: json!({"(masked)": 2}) });
+        assert_eq!(
+            found[1].edit,
+            Edit::Reordered {
+                from: vec!["(masked)".to_owned(), "b".to_owned()],
+                to: vec!["b".to_owned(), "(masked)".to_owned()],
+            }
+        );
+    }
 }

@@ -8,66 +8,68 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// What stands in place of a credential.
-pub const MASK: &str = "(masked)";
-
-/// What a name that holds a credential ends with, its words in lower case and
-/// joined.
-const SECRET_ENDS: [&str; 15] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "token",
-    "credential",
-    "credentials",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "secretkey",
-    "signingkey",
-    "encryptionkey",
-    "connectionstring",
-];
-
-/// The members of an object that hold what its name promises.
-const VALUES: [&str; 6] = ["value", "defaultValue", "rawValue", "default", "content", "data"];
+use crate::domain::diff::assigned::is_placeholder;
+use crate::domain::diff::credentials::{MASK, VALUES, masked_excerpt, masked_text, sounds_secret};
+use crate::domain::source::Problem;
 
 /// The members of a variable with `valueType: secret` that say which secret is
 /// meant (`marketplace-api.md` §7.5), not what is in it.
 const REFERENCES: [&str; 7] =
     ["name", "description", "valueType", "secretName", "secretKey", "managedBy", "readOnly"];
 
-/// How tokens of well-known issuers begin.
-const TOKEN_BEGINS: [&str; 12] = [
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "ghu_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "sk_live_",
-    "AKIA",
-    "npm_",
-    "eyJhbGciOi",
-];
+/// The members of an element of `defaultSecrets` that say where a secret is
+/// (`marketplace-api.md` §7.5).
+const PLACES: [&str; 1] = ["mountPath"];
 
-/// The fewest characters of such a token.
-const TOKEN_CHARS: usize = 16;
+/// What a schema has and a list of credentials by name has not.
+const OF_SCHEMA: [&str; 6] = ["type", "properties", "$ref", "oneOf", "anyOf", "allOf"];
 
 /// What is known of the names that hold credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mask {
     names: BTreeSet<String>,
+    claimed: BTreeSet<String>,
 }
 
 impl Mask {
     /// `names` are those of fields that schemas declare as secret.
     pub fn new(names: BTreeSet<String>) -> Self {
-        Self { names }
+        Self { names, claimed: BTreeSet::new() }
+    }
+
+    /// And so does a schema that came with the document: whoever changes a
+    /// value may have written it.
+    #[must_use]
+    pub fn claimed(mut self, names: BTreeSet<String>) -> Self {
+        self.claimed = names;
+        self
+    }
+
+    /// The names in a document that are masked for nothing but the schema that
+    /// came with it. Recursive, as [`Self::document`].
+    pub fn claims(&self, document: &Value) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        if !self.claimed.is_empty() {
+            self.collect_claims(document, &mut found);
+        }
+        found
+    }
+
+    fn collect_claims(&self, document: &Value, found: &mut BTreeSet<String>) {
+        let is_claim = |name: &str| {
+            self.claimed.contains(name) && !self.names.contains(name) && !sounds_secret(name)
+        };
+        match document {
+            Value::Object(object) => {
+                let label = object.get("name").or_else(|| object.get("key"));
+                let names = object.keys().map(String::as_str);
+                let names = names.chain(label.and_then(Value::as_str));
+                found.extend(names.filter(|name| is_claim(name)).map(str::to_owned));
+                object.values().for_each(|value| self.collect_claims(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.collect_claims(value, found)),
+            _ => {}
+        }
     }
 
     /// The document with [`MASK`] in place of credentials; its shape is the
@@ -93,7 +95,7 @@ impl Mask {
             let value = if by_type || holds_secret && VALUES.contains(&key.as_str()) {
                 hidden(value)
             } else if by_name {
-                self.secret(value)
+                self.secret(key, value)
             } else {
                 self.document(value)
             };
@@ -103,31 +105,96 @@ impl Mask {
     }
 
     /// The value of a field whose name promises a credential. Of an object only
-    /// what holds a value: it may be the schema of such a field.
-    fn secret(&self, value: &Value) -> Value {
+    /// what holds a value: it may be the schema of such a field. A field of
+    /// several holds one in each of its members.
+    fn secret(&self, name: &str, value: &Value) -> Value {
+        let is_plural = name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with(['s', 'S']);
         match value {
+            Value::Object(object)
+                if is_plural && !OF_SCHEMA.iter().any(|key| object.contains_key(*key)) =>
+            {
+                self.unlabelled(object)
+            }
             Value::Object(object) => Value::Object(self.object(object, true)),
+            Value::Array(list) => list
+                .iter()
+                .map(|element| {
+                    element
+                        .as_object()
+                        .map_or_else(|| hidden(element), |object| self.unlabelled(object))
+                })
+                .collect(),
             other => hidden(other),
         }
     }
 
+    /// All of it masked but what says which credential it is.
+    fn unlabelled(&self, object: &Map<String, Value>) -> Value {
+        let member = |(key, value): (&String, &Value)| {
+            let is_label = REFERENCES.contains(&key.as_str()) || PLACES.contains(&key.as_str());
+            (key.clone(), if is_label { self.document(value) } else { hidden(value) })
+        };
+        Value::Object(object.iter().map(member).collect())
+    }
+
     fn is_secret(&self, name: &str) -> bool {
-        self.names.contains(name) || sounds_secret(name)
+        self.names.contains(name) || self.claimed.contains(name) || sounds_secret(name)
     }
 }
 
-/// Whether the name of a field or a variable promises a credential.
-fn sounds_secret(name: &str) -> bool {
-    // No name of that kind is longer; a document may hold any.
-    const MAX_NAME: usize = 200;
-    let joined: String = name
-        .chars()
-        .take(MAX_NAME)
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    let joined = joined.trim_end_matches(|c: char| c.is_ascii_digit());
-    SECRET_ENDS.iter().any(|end| joined.ends_with(end))
+/// A masked value whose keys are masked, too; none of its members is lost if
+/// two look the same then.
+pub(super) fn with_masked_keys(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let (mut shown, mut twins) = (Map::new(), 1_usize);
+            for (key, value) in object {
+                let mut name = masked_text(&key);
+                while name != key && shown.contains_key(&name) {
+                    twins += 1;
+                    name = format!("{} #{twins}", masked_text(&key));
+                }
+                shown.insert(name, with_masked_keys(value));
+            }
+            Value::Object(shown)
+        }
+        Value::Array(list) => list.into_iter().map(with_masked_keys).collect(),
+        other => other,
+    }
+}
+
+/// A pointer whose steps are masked.
+pub(super) fn masked_pointer(pointer: &str) -> String {
+    let step = |step: &str| {
+        let masked = masked_text(&step.replace("~1", "/").replace("~0", "~"));
+        masked.replace('~', "~0").replace('/', "~1")
+    };
+    pointer.split('/').map(step).collect::<Vec<_>>().join("/")
+}
+
+/// A problem without the credentials of the file that it is in. The line is
+/// left out if it holds one, or may hold one that its name would tell.
+pub fn masked_problem(mut problem: Problem) -> Problem {
+    let steps: Vec<&str> = problem.pointer.iter().flat_map(|pointer| pointer.split('/')).collect();
+    let is_secret = steps.iter().any(|step| sounds_secret(step));
+    let is_value = steps.last().is_some_and(|step| VALUES.contains(step));
+    // The beginning of a long line, where a name could stand, is cut.
+    let is_cut = |start: u32| problem.position.is_some_and(|at| at.column > start + 1);
+    problem.excerpt = problem.excerpt.filter(|excerpt| {
+        !is_secret
+            && !is_value
+            && !is_cut(excerpt.start)
+            && masked_excerpt(&excerpt.text) == excerpt.text
+    });
+    problem.found = problem.found.map(|found| {
+        if is_secret || is_value { MASK.to_owned() } else { masked_excerpt(&found).into_owned() }
+    });
+    problem.pointer = problem.pointer.map(|pointer| masked_pointer(&pointer));
+    problem.message = masked_text(&problem.message);
+    for text in [&mut problem.expected, &mut problem.hint] {
+        *text = text.take().map(|text| masked_text(&text));
+    }
+    problem
 }
 
 /// Every text and number in it masked.
@@ -143,111 +210,13 @@ fn hidden(value: &Value) -> Value {
     }
 }
 
-/// Whether a text says where a value comes from: `{{NAME}}`, `${NAME}`, `$NAME`.
-fn is_placeholder(text: &str) -> bool {
-    let name = |text: &str| {
-        !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
-    };
-    let text = text.trim();
-    let between = |open, close| text.strip_prefix(open)?.strip_suffix(close).map(str::trim);
-    between("{{", "}}").is_some_and(name)
-        || between("${", "}").is_some_and(name)
-        || text.strip_prefix('$').is_some_and(name)
-}
-
-/// A text with what looks like a credential masked: private keys, passwords in
-/// URLs, tokens of well-known issuers, and lines `name = value` or
-/// `name: value` whose name promises one.
-fn masked_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_key = false;
-    for line in text.split_inclusive('\n') {
-        let (body, end) = match line.strip_suffix('\n') {
-            Some(body) => (body, "\n"),
-            None => (line, ""),
-        };
-        let begins = body.contains("-----BEGIN") && body.contains("PRIVATE KEY-----");
-        let ends = body.contains("-----END") && body.contains("PRIVATE KEY-----");
-        if in_key || begins {
-            out.push_str(MASK);
-        } else {
-            out.push_str(&masked_line(body));
-        }
-        in_key = (in_key || begins) && !ends;
-        out.push_str(end);
-    }
-    out
-}
-
-fn masked_line(line: &str) -> String {
-    if let Some((name, value)) = assignment(line)
-        && sounds_secret(name)
-        && !is_placeholder(value)
-    {
-        let start = line.len() - line.trim_end().len();
-        let until = line.rfind(value).unwrap_or(line.len() - start);
-        let before = line.get(..until).unwrap_or_default();
-        let after = line.get(until + value.len()..).unwrap_or_default();
-        return format!("{before}{MASK}{after}");
-    }
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.find(|c: char| !c.is_whitespace()) {
-        let (space, word) = rest.split_at(at);
-        let end = word.find(char::is_whitespace).unwrap_or(word.len());
-        let (word, more) = word.split_at(end);
-        out.push_str(space);
-        out.push_str(&masked_word(word));
-        rest = more;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// The name and the value of `name = value`, `name: value`, `"name": "value",`;
-/// a value of several words is prose.
-fn assignment(line: &str) -> Option<(&str, &str)> {
-    let at = line.find(['=', ':'])?;
-    let (name, value) = line.split_at(at);
-    let quotes: &[char] = &['"', '\'', '`'];
-    let name =
-        name.trim().trim_start_matches("export ").trim_start_matches("- ").trim_matches(quotes);
-    let value = value.get(1..)?.trim().trim_end_matches([',', ';']).trim_matches(quotes);
-    let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
-    let is_value =
-        !value.is_empty() && !value.contains(char::is_whitespace) && !value.starts_with('/');
-    (is_name && is_value).then_some((name, value))
-}
-
-/// One word: the password of a URL, or a token, masked.
-fn masked_word(word: &str) -> String {
-    if let Some((scheme, rest)) = word.split_once("://") {
-        let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        if let Some((user, _)) = rest.get(..host).and_then(|authority| authority.rsplit_once('@'))
-            && let Some((name, _)) = user.split_once(':')
-        {
-            let after = rest.get(user.len()..).unwrap_or_default();
-            return format!("{scheme}://{name}:{MASK}{after}");
-        }
-    }
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    for begin in TOKEN_BEGINS {
-        let Some(at) = word.find(begin) else { continue };
-        let (before, token) = word.split_at(at);
-        let length = token.find(|c| !is_part(c)).unwrap_or(token.len());
-        if length >= TOKEN_CHARS {
-            return format!("{before}{MASK}{}", token.get(length..).unwrap_or_default());
-        }
-    }
-    word.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Mask, masked_text};
+    use super::{Mask, masked_pointer, masked_problem, with_masked_keys};
+    use crate::domain::item::RepoPath;
+    use crate::domain::source::{Format, Outline, Place};
 
     fn masked(document: &Value) -> String {
         Mask::new(["pin".to_owned()].into()).document(document).to_string()
@@ -307,21 +276,71 @@ mod tests {
     }
 
     #[test]
-    fn texts_hold_credentials_too() {
-        let cases = [
-            ("DB_PASSWORD=hunter2\nLOG=info\n", "DB_PASSWORD=(masked)\nLOG=info\n"),
-            ("  \"clientSecret\": \"abc\",", "  \"clientSecret\": \"(masked)\","),
-            ("password: ${PASSWORD}", "password: ${PASSWORD}"),
-            ("Token: the token of the user", "Token: the token of the user"),
-            ("see mongodb://u:p@db:27017/x?y for", "see mongodb://u:(masked)@db:27017/x?y for"),
-            ("key ghp_0123456789abcdefXYZ, then", "key (masked), then"),
-            (
-                "a\n-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\nb",
-                "a\n(masked)\n(masked)\n(masked)\nb",
-            ),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(masked_text(text), expected);
+    fn lists_of_credentials_keep_what_names_them() {
+        let document = json!({
+            "defaultSecrets": [{"name": "tls", "mountPath": "/etc/tls"}],
+            "apiKeys": {"ci": "hunter2", "n": [1]},
+            "tokens": {"type": "array", "items": {"type": "string"}},
+            "passwords": ["hunter2"],
+        });
+        assert_eq!(
+            masked(&document),
+            r#"{"apiKeys":{"ci":"(masked)","n":["(masked)"]},"defaultSecrets":[{"mountPath":"/etc/tls","name":"tls"}],"passwords":["(masked)"],"tokens":{"items":{"type":"string"},"type":"array"}}"#
+        );
+    }
+
+    #[test]
+    fn keys_are_masked_and_none_is_lost() {
+        let document = json!({"ghp_0123456789abcdefXYZ": {"ghp_0123456789abcdefXYA": 1}, "ghp_0123456789abcdefXYB": [2]});
+        assert_eq!(
+            with_masked_keys(document).to_string(),
+            r#"{"(masked)":[2],"(masked) #2":{"(masked)":1}}"#
+        );
+        assert_eq!(
+            masked_pointer("/a~1b/mongodb:~1~1u:hunter2@h~0/0"),
+            "/a~1b/mongodb:~1~1u:(masked)@h~0/0"
+        );
+    }
+
+    #[test]
+    fn what_only_a_schema_beside_the_item_claims_is_told() {
+        let mask = Mask::new(["pin".to_owned()].into());
+        let claims = ["pin", "dockerImage", "password", "X", "absent"].map(str::to_owned);
+        let mask = mask.claimed(claims.into());
+        let document = json!({"a": [{"dockerImage": "i", "pin": 1, "password": "p"}, {"name": "X", "value": "v"}]});
+        assert_eq!(mask.claims(&document).into_iter().collect::<Vec<_>>(), ["X", "dockerImage"]);
+        assert_eq!(
+            mask.document(&document).to_string(),
+            r#"{"a":[{"dockerImage":"(masked)","password":"(masked)","pin":"(masked)"},{"name":"X","value":"(masked)"}]}"#
+        );
+    }
+
+    #[test]
+    fn problems_show_no_credential() {
+        let path = RepoPath::new("a.json").unwrap();
+        let shown = |text: &str, pointer: &str| {
+            let problem = Outline::new(Format::Json, text)
+                .problem(&path, pointer, Place::Value, "a password=hunter2 is no number")
+                .found("\"hunter2\"")
+                .expected("a number");
+            masked_problem(problem)
+        };
+        let harmless = shown("{\"a\": \"hunter2\"}", "/a");
+        assert_eq!(harmless.excerpt.unwrap().text, "{\"a\": \"hunter2\"}");
+        assert_eq!(harmless.message, "a password=(masked) is no number");
+        assert_eq!(harmless.expected.unwrap(), "a number");
+        let long = format!("{{\"x\": \"{}\", \"a\": \"hunter2\"}}", "x".repeat(300));
+        for (text, pointer) in [
+            ("{\"DB_PASSWORD\": {\"value\": \"hunter2\"}}", "/DB_PASSWORD/value"),
+            ("{\"env\": [{\"name\": \"DB_PASSWORD\",\n\"value\": \"hunter2\"}]}", "/env/0/value"),
+            ("{\"passwords\": [\n\"hunter2\"]}", "/passwords/0"),
+        ] {
+            let problem = shown(text, pointer);
+            assert_eq!(problem.excerpt, None, "{text}");
+            assert_eq!(problem.found.as_deref(), Some("(masked)"), "{text}");
         }
+        assert_eq!(shown(&long, "/a").excerpt, None);
+        let line = shown("{\"password\": \"hunter2\", \"a\": 1}", "/a");
+        assert_eq!(line.excerpt, None);
     }
 }

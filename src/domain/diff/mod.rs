@@ -4,8 +4,11 @@
 //! The direction is always live → git: what is there comes first, what will be
 //! there second.
 
+mod assigned;
+mod credentials;
 mod lines;
 mod mask;
+mod claims;
 mod describe;
 
 use serde_json::Value;
@@ -15,9 +18,11 @@ use crate::domain::item::{CommitId, Digest, ItemKey, ItemType, RepoPath};
 use crate::domain::source::{Position, Problem, Severity};
 
 pub use crate::domain::delta::Cause;
+pub use claims::Claims;
+pub use credentials::MASK;
 pub use describe::{Pair, Sides, fields};
-pub use lines::{Hunk, Line, LineKind, hunks};
-pub use mask::{MASK, Mask};
+pub use lines::{Budget, Hunk, Line, LineKind, Text, hunks};
+pub use mask::{Mask, masked_problem};
 
 /// A comparison of a source with what is there.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +39,8 @@ pub struct Diff {
     pub unseen: usize,
     /// What would be done, and what would be held, in the order of the keys.
     pub entries: Vec<Entry>,
-    /// What is wrong with files, and what deserves a look.
+    /// What is wrong with files, and what deserves a look, each by
+    /// [`masked_problem`].
     pub problems: Vec<Problem>,
     /// What a reader must know to judge it, each one clause.
     pub notes: Vec<String>,
@@ -162,13 +168,22 @@ pub enum Edit {
         /// What is there.
         from: Value,
     },
-    /// It is there with another value. Two texts of several lines are shown by
-    /// [`hunks`].
+    /// It is there with another value.
     Replaced {
         /// What is there.
         from: Value,
         /// What will be there.
         to: Value,
+    },
+    /// The same of two texts, one of several lines at least. What is masked in
+    /// them may be all that changes.
+    Text {
+        /// What is there.
+        from: String,
+        /// What will be there.
+        to: String,
+        /// The lines that differ as they really are.
+        hunks: Vec<Hunk>,
     },
     /// It changes, and what changes is a credential: both look the same.
     Masked {

@@ -6,6 +6,7 @@ use snapbox::Data;
 mod html;
 pub(crate) mod json;
 mod markdown;
+mod source;
 mod text;
 
 /// Compares a rendering with its file, or writes the file.

@@ -2,7 +2,7 @@
 //! hold, an empty one, a large one, and a hostile one.
 
 use marketsync::domain::diff::{
-    Against, Cause, Diff, Edit, Entry, Field, Fields, Left, MASK, Picture,
+    Against, Budget, Cause, Diff, Edit, Entry, Field, Fields, Left, MASK, Picture, Text, hunks,
 };
 use marketsync::domain::event::{Action, Hold, Reason};
 use marketsync::domain::item::{CommitId, Digest, ItemType, RepoPath};
@@ -72,7 +72,14 @@ pub(crate) fn field(name: &str, line: u32, cause: Option<Cause>, edit: Edit) -> 
 }
 
 pub(crate) fn replaced(from: impl Into<Value>, to: impl Into<Value>) -> Edit {
-    Edit::Replaced { from: from.into(), to: to.into() }
+    match (from.into(), to.into()) {
+        (Value::String(from), Value::String(to)) if from.contains('\n') || to.contains('\n') => {
+            let (left, right) = (Text::new(&from), Text::new(&to));
+            let hunks = hunks(left.clone(), right.clone(), &mut Budget::default());
+            Edit::Text { from: left.shown(), to: right.shown(), hunks }
+        }
+        (from, to) => Edit::Replaced { from, to },
+    }
 }
 
 fn added(to: impl Into<Value>) -> Edit {
@@ -210,6 +217,13 @@ fn credentials() -> Entry {
                 Edit::Masked { value: json!(format!("a=1\n{MASK}\n")) },
             ),
             field("resources.all", 9, None, Edit::Masked { value: json!({"token": MASK}) }),
+            field(
+                "resources.both",
+                10,
+                None,
+                replaced("user=a\npassword=old\nlog=info\n", "user=a\npassword=new\nlog=debug\n"),
+            ),
+            field("resources.one", 11, None, replaced("a\ntoken=old\n", "a\ntoken=new\n")),
         ],
     );
     entry

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::diff::{Against, Comparison, Diff, Edit, Entry, Field, Fields, Left, Picture};
+use crate::domain::diff::{
+    Against, Comparison, Diff, Edit, Entry, Field, Fields, Hunk, Left, Picture,
+};
 use crate::domain::report::diff::words::Tally;
 use crate::domain::report::json::{VERSION, problem};
 
@@ -100,7 +102,13 @@ fn field(field: &Field) -> Value {
         Edit::Added { to } => ("added", vec![("to", to.clone())]),
         Edit::Removed { from } => ("removed", vec![("from", from.clone())]),
         Edit::Replaced { from, to } => {
-            ("replaced", vec![("from", from.clone()), ("to", to.clone())])
+            let masked = ("maskedLines", Value::from(false));
+            ("replaced", vec![("from", from.clone()), ("to", to.clone()), masked])
+        }
+        Edit::Text { from, to, .. } if from == to => ("masked", vec![("value", json!(to))]),
+        Edit::Text { from, to, hunks } => {
+            let masked = ("maskedLines", Value::from(hides(hunks)));
+            ("replaced", vec![("from", json!(from)), ("to", json!(to)), masked])
         }
         Edit::Masked { value } => ("masked", vec![("value", value.clone())]),
         Edit::Reordered { from, to } => {
@@ -115,6 +123,10 @@ fn field(field: &Field) -> Value {
         object.extend(sides.into_iter().map(|(side, value)| (side.to_owned(), value)));
     }
     value
+}
+
+fn hides(hunks: &[Hunk]) -> bool {
+    hunks.iter().any(|hunk| hunk.lines.iter().any(|line| line.hides))
 }
 
 fn picture(picture: Option<&Picture>) -> Value {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::domain::diff::{Edit, Field, Hunk, Line, LineKind, MASK, Picture, hunks};
+use crate::domain::diff::{Edit, Field, Hunk, Line, LineKind, MASK, Picture};
 use crate::domain::report::diff::safe::{LINE_CHARS, shown, shown_pair, visible};
 
 /// The most lines of a field: two screens. Who wants more wants the file, or
@@ -77,6 +77,7 @@ pub(super) fn rows(field: &Field, is_new: bool) -> Vec<Row> {
         Edit::Added { to } => value(Sign::Added, to, is_new),
         Edit::Removed { from } => value(Sign::Removed, from, false),
         Edit::Replaced { from, to } => replaced(from, to),
+        Edit::Text { hunks, .. } => bounded(hunks.iter().flat_map(hunk).collect(), FIELD_LINES),
         Edit::Masked { value } => vec![Row::new(Sign::Changed, masked(value))],
         Edit::Reordered { from, to } => reordered(from, to),
         Edit::Picture { from, to } => {
@@ -91,9 +92,6 @@ pub(super) fn rows(field: &Field, is_new: bool) -> Vec<Row> {
 
 fn replaced(from: &Value, to: &Value) -> Vec<Row> {
     match (from, to) {
-        (Value::String(from), Value::String(to)) if from.contains('\n') || to.contains('\n') => {
-            bounded(hunks(from, to).iter().flat_map(hunk).collect(), FIELD_LINES)
-        }
         (Value::String(from), Value::String(to)) => {
             let (from, to) = shown_pair(from, to);
             vec![Row::new(Sign::Removed, from), Row::new(Sign::Added, to)]
@@ -179,6 +177,9 @@ fn twins(lines: &[Line]) -> Twins {
 
 impl Twins {
     fn show(&self, line: &Line) -> String {
+        if line.hides {
+            return format!("{} (changed in what is masked)", shown(&line.text));
+        }
         let is_twin = self.looks.contains(&look(&line.text));
         if !is_twin {
             return shown(&line.text);
