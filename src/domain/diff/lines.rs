@@ -279,7 +279,8 @@ mod tests {
 
     #[test]
     fn changes_that_lie_far_apart_are_told_apart() {
-        let line = |n: usize| if n % 7 == 0 { "\n".to_owned() } else { format!("line {n}\n") };
+        let line =
+            |n: usize| if n.is_multiple_of(7) { "\n".to_owned() } else { format!("line {n}\n") };
         let left: Vec<String> = (0..8_000).map(line).collect();
         let mut right = left.clone();
         for n in [1, 1_000, 4_000, 7_999] {

@@ -67,13 +67,14 @@ fn bare_types(bench: &Bench) {
     plain(bench);
     let name = "itemTypeDefinitionRef: {name: plugin, namespace: mia-platform}";
     for (path, bytes) in tree(&bench.repo.path()) {
-        if path.ends_with(".json") {
+        let format = Path::new(&path).extension().and_then(|end| end.to_str());
+        if format == Some("json") {
             let mut item: Value = serde_json::from_slice(&bytes).unwrap();
             if let Some(reference) = item.as_object_mut().unwrap().remove("itemTypeDefinitionRef") {
                 item["type"] = reference["name"].clone();
             }
             bench.repo.write(&path, item.to_string());
-        } else if path.ends_with(".yaml") {
+        } else if format == Some("yaml") {
             bench
                 .repo
                 .write(&path, String::from_utf8(bytes).unwrap().replace(name, "type: plugin"));

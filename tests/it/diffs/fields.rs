@@ -107,7 +107,7 @@ fn edits_and_drift_are_told_apart_in_one_item() {
             r#"edit replaced /description "A very simple sidecar" → "Mine""#,
             r#"drift replaced /name "Theirs" → "My sidecar""#,
             r#"edit added /repositoryUrl  → "https://example.com/r""#,
-            r#"edit replaced /resources/dockerImage "theirs:1" → "mine:1""#,
+            r#"both replaced /resources/dockerImage "theirs:1" → "mine:1""#,
             r#"drift added /supportedBy  → "Me""#,
         ]
     );

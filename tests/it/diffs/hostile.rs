@@ -222,7 +222,8 @@ fn more_fields_than_are_listed() {
 fn texts_that_are_dear_to_compare() {
     let bench = Bench::new();
     let with = |step: usize| {
-        let text: String = (0..20_000).map(|n| format!("{}\n", (n * step) % 7919)).collect();
+        let text: String =
+            (0..20_000).map(|n| format!("{}\n", (n * step) % 7919)).collect::<Vec<_>>().concat();
         let mut item = evil("a", "x", "y");
         item["resources"] = json!({ "file": text });
         item

@@ -8,7 +8,7 @@ mod holds;
 mod hostile;
 mod live;
 mod masks;
-mod open;
+mod regressions;
 mod plans;
 mod quiet;
 mod recorded;

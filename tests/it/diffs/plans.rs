@@ -2,7 +2,7 @@
 //! nothing (decision 0013).
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use marketsync::embedded::{Fault, FaultKind, Route};
 use serde_json::{Value, json};
@@ -20,13 +20,13 @@ fn saved(bench: &Bench, args: &[&str], code: i32) -> PathBuf {
     path
 }
 
-fn read(plan: &PathBuf) -> Value {
+fn read(plan: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(plan).unwrap()).unwrap()
 }
 
 /// `apply --plan` that refuses and sends nothing.
 #[track_caller]
-fn refused(bench: &Bench, plan: &PathBuf, args: &[&str], code: i32) -> Ended {
+fn refused(bench: &Bench, plan: &Path, args: &[&str], code: i32) -> Ended {
     let before = bench.handle().items();
     let plan = ["--plan", plan.to_str().unwrap(), "--format=json"];
     let run = bench.apply(&[&plan, args].concat()).exits(code);
@@ -38,7 +38,7 @@ fn refused(bench: &Bench, plan: &PathBuf, args: &[&str], code: i32) -> Ended {
 }
 
 #[track_caller]
-fn applied(bench: &Bench, plan: &PathBuf, args: &[&str]) -> Ended {
+fn applied(bench: &Bench, plan: &Path, args: &[&str]) -> Ended {
     bench.apply(&[&["--plan", plan.to_str().unwrap()], args].concat()).exits(0)
 }
 

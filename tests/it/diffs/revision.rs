@@ -221,7 +221,7 @@ fn a_revision_that_nobody_has() {
         let run = Running::start(command).end().exits(2);
         assert!(run.json()["error"]["message"].is_string(), "{name}: {run}");
         let line = run.json()["error"]["hint"].as_str().unwrap_or_default().to_owned();
-        assert!(!line.contains("$(id)") || line.contains("'"), "a line for a shell: {line}");
+        assert!(!line.contains("$(id)") || line.contains('\''), "a line for a shell: {line}");
     }
 }
 
@@ -246,9 +246,9 @@ fn a_folder_of_a_repository() {
 #[test]
 fn a_bare_repository() {
     let (bench, base, _) = forked();
-    let bare = bench.repo.beside("bare.git");
-    bench.repo.git(&["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
-    let report = told(&bench, &bare, "main", 1);
+    let hub = bench.repo.beside("hub.git");
+    bench.repo.git(&["clone", "-q", "--bare", ".", hub.to_str().unwrap()]);
+    let report = told(&bench, &hub, "main", 1);
     assert_eq!((lines(&report).len(), &report["against"]["commit"]), (3, &json!(base)));
 }
 

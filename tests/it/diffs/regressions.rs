@@ -1,5 +1,4 @@
-//! What is not as it should be: each of these tests fails until its bug is
-//! fixed; then it belongs to the module of its topic.
+//! What was wrong once, each with the shortest way to it.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use crate::support::cli::{Bench, Running, complains, until};
 use crate::support::documents::{pretty, sidecar, with_image};
 use crate::support::market::{COMPANY, PNG};
 
-/// BUG: a look in flight is waited for, 25 s; `diff` has nothing to finish.
+/// `diff` has nothing to finish: no look in flight is waited for.
 #[test]
 fn a_signal_ends_it_at_once_while_the_marketplace_hangs() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
@@ -31,8 +30,7 @@ fn a_signal_ends_it_at_once_while_the_marketplace_hangs() {
     }
 }
 
-/// BUG: JSON is complete before any exit code but 0 (practice.md §1); here
-/// stdout is empty.
+/// JSON is complete before any exit code but 0 (`practice.md` §1).
 #[test]
 fn a_signal_leaves_one_json_document() {
     let bench = Bench::new();
@@ -45,8 +43,8 @@ fn a_signal_leaves_one_json_document() {
     assert!(run.json()["error"]["message"].is_string(), "{run}");
 }
 
-/// BUG: `--against recorded` ignores --endpoint and --company-id and shows the
-/// state as it is of another marketplace.
+/// `--against recorded` is held to --endpoint and --company-id where they are
+/// given.
 #[test]
 fn a_state_of_another_marketplace_or_company_is_refused() {
     let bench = Bench::new();
@@ -63,8 +61,7 @@ fn a_state_of_another_marketplace_or_company_is_refused() {
     }
 }
 
-/// BUG: the hint for a plain name fetches `origin/main`, and `main` still names
-/// nothing after that.
+/// After the line of the hint the name names something.
 #[test]
 fn the_line_that_fetches_a_plain_name_works() {
     let (bench, ..) = forked();
@@ -75,8 +72,8 @@ fn the_line_that_fetches_a_plain_name_works() {
     assert!(present.code == Some(1), "{absent}\n== then {present}");
 }
 
-/// BUG: a branch that brings the folder in cannot be compared with a commit
-/// that does not have it: exit code 2.
+/// A branch that brings the folder in is compared with a commit that does not
+/// have it.
 #[test]
 fn a_folder_that_the_other_commit_does_not_have_yet() {
     let bench = Bench::new();
@@ -86,8 +83,8 @@ fn a_folder_that_the_other_commit_does_not_have_yet() {
     assert_eq!(lines(&report), ["create new b NA"]);
 }
 
-/// BUG: an item whose file was broken in the commit that is compared with is
-/// said not to be there, and no note says that the file could not be read.
+/// An item whose file was broken in the commit that is compared with shows as
+/// new; a note says why.
 #[test]
 fn what_was_broken_in_the_other_commit_is_said() {
     let bench = Bench::new();
@@ -100,7 +97,6 @@ fn what_was_broken_in_the_other_commit_is_said() {
     assert!(notes.contains("items/a/NA.json") || notes.contains("problem"), "{notes}");
 }
 
-/// BUG: each of these leaks in all four formats.
 #[test]
 fn credentials_in_headers_and_in_lines_of_json() {
     let mut leaks = Vec::new();
@@ -124,8 +120,8 @@ fn credentials_in_headers_and_in_lines_of_json() {
     assert_eq!(leaks, Vec::<&str>::new());
 }
 
-/// BUG: `writeOnly` in the elements of a list, by `$ref`, leaks when a whole
-/// object is shown.
+/// `writeOnly` in the elements of a list, by `$ref`, also when a whole object
+/// is shown.
 #[test]
 fn write_only_in_the_elements_of_a_list() {
     let bench = Bench::new();
@@ -144,8 +140,7 @@ fn write_only_in_the_elements_of_a_list() {
     assert!(entry(&report, "w")["fields"].as_array().unwrap().len() >= 4, "{report:#}");
 }
 
-/// BUG: a text in which a credential and another line change shows the line of
-/// the credential as one that stays.
+/// A line that changes in nothing but a credential is no line that stays.
 #[test]
 fn a_masked_line_that_changes_beside_another_is_a_change() {
     let bench = Bench::new();
@@ -163,10 +158,8 @@ fn a_masked_line_that_changes_beside_another_is_a_change() {
     assert!(!stays, "the password changed: {run}");
 }
 
-/// BUG: in what the marketplace answers each word that is the client secret is
-/// `***` on the left side. With a secret that documents hold as a word
-/// (`valueType: secret`) that is drift that nobody made, and what stands beside
-/// the lost word is no longer masked.
+/// A client secret that is a word of the documents is hidden after they were
+/// compared and masked: it makes no drift, and unmasks nothing.
 #[test]
 fn a_client_secret_that_is_a_word_of_the_documents() {
     let bench = Bench::new();
@@ -185,7 +178,6 @@ fn a_client_secret_that_is_a_word_of_the_documents() {
     assert!(!run.stdout.contains("CANARY") && !run.stdout.contains("drift"), "{run}");
 }
 
-/// BUG: a new picture has no cause, though the record and the commit know both.
 #[test]
 fn a_picture_that_the_commit_changed_is_an_edit() {
     let bench = Bench::new();
@@ -198,7 +190,6 @@ fn a_picture_that_the_commit_changed_is_an_edit() {
     assert_eq!((&changed["kind"], &changed["cause"]), (&json!("picture"), &json!("edit")));
 }
 
-/// BUG: a picture in the marketplace whose bytes nobody knows is shown as none.
 #[test]
 fn a_picture_that_nobody_knows_is_unknown_and_drift() {
     let bench = Bench::new();
