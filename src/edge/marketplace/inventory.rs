@@ -133,7 +133,8 @@ impl Marketplace {
                 }
                 break;
             }
-            if page >= MAX_PAGES || listing.items.len() > MAX_FILES {
+            // A row may name one more version of an item that is listed already.
+            if page >= MAX_PAGES || rows_seen > MAX_FILES as u64 {
                 return Err(InventoryError::Endless { pages: page, items: listing.items.len() });
             }
             page += 1;

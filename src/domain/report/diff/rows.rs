@@ -115,12 +115,54 @@ fn value(sign: Sign, value: &Value, is_new: bool) -> Vec<Row> {
             (vec![visible(value)], 1)
         }
         Value::Array(_) | Value::Object(_) => {
-            let pretty = format!("{value:#}");
-            (pretty.lines().map(shown).collect(), FIELD_LINES)
+            let mut lines = Vec::new();
+            pretty(value, &Place { indent: 0, key: String::new(), comma: "" }, &mut lines);
+            (lines, FIELD_LINES)
         }
         scalar => (vec![visible(scalar)], 1),
     };
     bounded(lines.into_iter().map(|line| Row::new(sign, line)).collect(), limit)
+}
+
+/// Where a value stands in the object or list around it.
+struct Place {
+    indent: usize,
+    /// `"key": ` of a member.
+    key: String,
+    /// What follows it.
+    comma: &'static str,
+}
+
+/// JSON as it is usually laid out, but that a text of several lines stands
+/// below its key as a block: an embedded file is read line by line.
+fn pretty(value: &Value, place: &Place, out: &mut Vec<String>) {
+    let Place { indent, key, comma } = place;
+    let space = " ".repeat(*indent);
+    let (members, ends): (Vec<(String, &Value)>, _) = match value {
+        Value::Object(object) if !object.is_empty() => {
+            let key = |key: &String| format!("{}: ", Value::from(key.as_str()));
+            (object.iter().map(|(name, value)| (key(name), value)).collect(), ("{", "}"))
+        }
+        Value::Array(list) if !list.is_empty() => {
+            (list.iter().map(|value| (String::new(), value)).collect(), ("[", "]"))
+        }
+        Value::String(text) if text.trim_end_matches('\n').contains('\n') => {
+            out.push(shown(&format!("{space}{key}|")));
+            out.extend(text.lines().map(|line| shown(&format!("{space}  {line}"))));
+            return;
+        }
+        scalar => {
+            out.push(shown(&format!("{space}{key}{scalar}{comma}")));
+            return;
+        }
+    };
+    out.push(shown(&format!("{space}{key}{}", ends.0)));
+    let last = members.len() - 1;
+    for (index, (key, value)) in members.into_iter().enumerate() {
+        let comma = if index < last { "," } else { "" };
+        pretty(value, &Place { indent: indent + 2, key, comma }, out);
+    }
+    out.push(format!("{space}{}{comma}", ends.1));
 }
 
 fn is_scalar(value: &Value) -> bool {
@@ -237,4 +279,32 @@ fn picture(picture: &Picture) -> String {
     let size = picture.size.map(|size| format!("{size} bytes"));
     let path = picture.path.as_ref().map(|path| shown(path.as_str()));
     [Some(digest), size, path].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Place, pretty};
+
+    #[test]
+    fn an_embedded_file_is_read_line_by_line() {
+        let value = json!({"files": [{"content": "a {\n  b\n}\n", "name": "x"}, {}], "z": "one"});
+        let mut lines = Vec::new();
+        pretty(&value, &Place { indent: 0, key: String::new(), comma: "" }, &mut lines);
+        let expected = r#"{
+  "files": [
+    {
+      "content": |
+        a {
+          b
+        }
+      "name": "x"
+    },
+    {}
+  ],
+  "z": "one"
+}"#;
+        assert_eq!(lines.join("\n"), expected);
+    }
 }
