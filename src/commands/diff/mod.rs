@@ -34,6 +34,7 @@ use crate::domain::plan::{Look, Scope};
 use crate::domain::report::{Report, diff as render, json};
 use crate::domain::retries::Retries;
 use crate::edge::marketplace::{Marketplace, Sighted};
+use crate::edge::secrets::Secrets;
 use crate::edge::source::Source;
 use crate::edge::telemetry;
 
@@ -43,6 +44,10 @@ use subject::Subject;
 /// How long looks that failed for a passing reason are repeated. Somebody waits
 /// for the report, and nothing is lost without it.
 const LOOK_AGAIN_FOR: Duration = Duration::from_secs(30);
+
+/// How many notes a report has: they stand above everything, and each item may
+/// have one.
+const NOTES_SHOWN: usize = 50;
 
 /// Says what `apply` would do.
 pub async fn diff(config: &DiffConfig) -> Result<Exit, CommandError> {
@@ -195,7 +200,8 @@ async fn live(
         }
         known => known,
     };
-    describe(source, subject, foreseen, witnessed, generation)
+    let seen = Seen { witnessed, secrets: market.secrets(), generation };
+    describe(source, subject, foreseen, seen)
 }
 
 /// Compares with what is known here.
@@ -221,8 +227,16 @@ async fn offline(
     let mut report = Report::default();
     let foreseen = cycle::foresee(view, &order, &mut report, &mut tell);
     let foreseen = foreseen.await.map_err(unprinted)?;
-    let (diff, _) = describe(source, subject, foreseen, Witnessed::default(), None)?;
+    let (diff, _) = describe(source, subject, foreseen, Seen::default())?;
     Ok(Compared { diff, approval: None })
+}
+
+/// What was seen of the marketplace, if it was asked.
+#[derive(Default)]
+struct Seen {
+    witnessed: Witnessed,
+    secrets: Secrets,
+    generation: Option<Generation>,
 }
 
 /// Adds to a plan what changes in each item.
@@ -230,9 +244,9 @@ fn describe(
     source: &Source,
     subject: Subject,
     foreseen: Foreseen<'_>,
-    witnessed: Witnessed,
-    generation: Option<Generation>,
+    seen: Seen,
 ) -> Result<(Diff, Lines), CommandError> {
+    let Seen { witnessed, secrets, generation } = seen;
     let Foreseen { mut reading, snapshot, plan, live, .. } = foreseen;
     let tailoring = &subject.standards.tailoring;
     let bodies = Bodies { tree: &mut reading.tree, tailoring };
@@ -243,6 +257,7 @@ fn describe(
         bodies,
         looks,
         witnessed,
+        secrets,
         generation,
         notes,
         claims,
@@ -254,7 +269,7 @@ fn describe(
         entries.push(gathering.entry(change, hold)?);
     }
     let claims = gathering.claims.notes();
-    let secrets = gathering.witnessed.secrets().clone();
+    let secrets = gathering.secrets;
     entries.sort_by(|a, b| a.key.cmp(&b.key));
     let mut notes = gathering.notes;
     let is_live = matches!(subject.against, diff::Against::Live { .. });
@@ -263,7 +278,11 @@ fn describe(
             "the marketplace was not asked: what is new here may be there already".to_owned(),
         );
     }
-    let notes: Vec<String> = subject.notes.into_iter().chain(claims).chain(notes).collect();
+    let mut notes: Vec<String> = subject.notes.into_iter().chain(claims).chain(notes).collect();
+    let rest = notes.split_off(notes.len().min(NOTES_SHOWN));
+    if !rest.is_empty() {
+        notes.push(format!("{} more notes of this kind", rest.len()));
+    }
     let lines = approval::lines(&plan);
     let diff = Diff {
         head: snapshot.commit,

@@ -28,8 +28,6 @@ use crate::edge::source::{Source, SourceError, SourceTree};
 pub(super) struct Witnessed {
     documents: BTreeMap<ItemKey, Value>,
     pictures: BTreeMap<(ItemKey, ImageSlot), Picture>,
-    /// What nobody may read, on either side.
-    secrets: Secrets,
 }
 
 impl Witnessed {
@@ -37,20 +35,14 @@ impl Witnessed {
         self.documents.is_empty()
     }
 
-    /// What nobody may read, on either side.
-    pub(super) fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
     /// Keeps what a report may show. What agrees and was not edited is not
     /// kept, so that it costs no memory.
     pub(super) fn note(&mut self, sighted: Sighted<'_>, ledger: &Ledger) {
         match sighted {
-            Sighted::Document { key, live, wanted: Some(item), differs, secrets } => {
+            Sighted::Document { key, live, wanted: Some(item), differs } => {
                 let edited = ledger.rows.get(key).is_some_and(|row| row.digest != item.digest);
                 if differs || edited {
                     self.documents.insert(key.clone(), live);
-                    self.secrets = secrets.clone();
                 }
             }
             Sighted::Document { .. } => {}
@@ -70,6 +62,8 @@ pub(super) struct Gathering<'a, 's> {
     /// What each look at the marketplace came to.
     pub(super) looks: &'a Live,
     pub(super) witnessed: Witnessed,
+    /// What nobody may read, on either side.
+    pub(super) secrets: Secrets,
     /// The API of the marketplace, if it was asked.
     pub(super) generation: Option<Generation>,
     /// What a reader must know of what was found.
@@ -160,7 +154,7 @@ impl Gathering<'_, '_> {
         let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
         let mask = self.mask(item, format, &bytes, &sides)?;
         let fields = diff::fields(left, &sides, &mask, Some(&Outline::new(format, &text)));
-        Ok(hide::without(fields, &self.witnessed.secrets))
+        Ok(hide::without(fields, &self.secrets))
     }
 
     fn created(&mut self, item: &Item) -> Result<Sides, SourceError> {

@@ -15,6 +15,7 @@ use super::connection::{Connection, SetupError};
 use super::error::{CallError, Reach, left_alone};
 use super::http::{Call, Http, InFlight, MAX_DOCUMENT, Outgoing, Payload, Reply};
 use super::upload::Upload;
+use crate::edge::secrets::Secrets;
 
 /// The marketplace of one company. It makes no request until it is asked
 /// something, and may be shared between tasks.
@@ -114,6 +115,12 @@ impl Marketplace {
             None => 0,
         };
         Ok(if major >= FIRST_NEW_MAJOR { Generation::New } else { Generation::Legacy })
+    }
+
+    /// What was sent to the marketplace and nobody may read, wherever it turns
+    /// up.
+    pub fn secrets(&self) -> Secrets {
+        self.http.secrets()
     }
 
     /// One call with a token; a token that is refused is renewed once.

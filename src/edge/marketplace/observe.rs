@@ -52,7 +52,8 @@ pub type Witness<'a> = &'a mut (dyn FnMut(Sighted<'_>) + Send + 'a);
 /// Something that was seen in the marketplace.
 #[derive(Debug)]
 pub enum Sighted<'a> {
-    /// The document of a version.
+    /// The document of a version, with whatever stands in it: see
+    /// [`Marketplace::secrets`].
     Document {
         /// Which item.
         key: &'a ItemKey,
@@ -63,8 +64,6 @@ pub enum Sighted<'a> {
         /// Whether it differs from that, pictures aside whose bytes must be
         /// seen.
         differs: bool,
-        /// What of it nobody may read.
-        secrets: &'a Secrets,
     },
     /// One of its pictures, where it had to be fetched; none: there is none
     /// that could be had.
@@ -148,7 +147,7 @@ impl<T: Tree> Observing<'_, '_, T> {
                 if let Some(witness) = &mut self.sight {
                     let differs = !sight.fields.is_empty();
                     let key = &sight.key;
-                    witness(Sighted::Document { key, live, wanted, differs, secrets });
+                    witness(Sighted::Document { key, live, wanted, differs });
                 }
                 Ok(Taken::Part(Box::new(sight.without(secrets))))
             }

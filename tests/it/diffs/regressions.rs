@@ -205,3 +205,20 @@ fn a_picture_that_nobody_knows_is_unknown_and_drift() {
     assert_eq!(changed["from"].get("digest"), Some(&json!(null)), "{changed:#}");
     diff(&bench, &["--drift=correct"]).exits(1).prints("unknown");
 }
+
+/// What the program proves itself with is in no report, also where it stands
+/// in an item that the marketplace does not have.
+#[test]
+fn the_client_secret_in_a_new_item_is_hidden() {
+    let bench = Bench::new();
+    let mut item = free("s");
+    item["description"] = json!("proves itself with CANARYclient");
+    bench.commit(&[item]);
+    for format in ["text", "json", "markdown", "html"] {
+        let format = format!("--format={format}");
+        let mut command = command(&bench, &bench.repo.path(), &[&format]);
+        command.env("MARKETSYNC_CLIENT_SECRET", "CANARYclient");
+        let run = Running::start(command).end().exits(1);
+        assert!(!run.stdout.contains("CANARY") && run.stdout.contains("***"), "{run}");
+    }
+}
