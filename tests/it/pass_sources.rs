@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use marketsync::embedded::{Fault, FaultKind, Route};
 use serde_json::json;
 
 use crate::support::cli::Bench;
@@ -193,4 +194,28 @@ fn a_commit_that_cannot_be_read_leaves_no_trace() {
     let run = bench.apply(&["--prune"]).exits(0);
     assert_eq!((run.said("Updated"), run.said("Deleted")), (vec![], vec![]));
     assert_eq!(bench.writes(), []);
+}
+
+/// A picture that went up with a try that was refused is still a change of the
+/// next one.
+#[test]
+fn a_new_picture_is_named_also_if_it_went_up_before() {
+    let bench = Bench::new();
+    let item = with_image(sidecar("alpha"), "logo.png");
+    bench.repo.write("items/alpha/logo.png", PNG);
+    bench.commit(std::slice::from_ref(&item));
+    bench.apply(&[]).exits(0);
+
+    bench.repo.write("items/alpha/logo.png", [PNG, b"more"].concat());
+    bench.commit(&[set(item.clone(), "/name", "Edited")]);
+    let kind = FaultKind::RejectItem { message: "no".to_owned() };
+    assert!(bench.handle().fail(Fault::always(Route::Apply, kind)));
+    bench.apply(&[]).exits(1);
+    bench.handle().clear_faults();
+    let run = bench.apply(&[]).exits(0);
+    assert_eq!(run.line("Updated")["changed"], r#"["/name", "/image"]"#);
+
+    // And one that is the same is not.
+    bench.commit(&[set(item, "/name", "Again")]);
+    assert_eq!(bench.apply(&[]).exits(0).line("Updated")["changed"], r#"["/name"]"#);
 }
