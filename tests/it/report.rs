@@ -161,7 +161,7 @@ fn the_table_of_what_was_applied() {
 
       WOULD   ITEM ID  VERSION  HELD BECAUSE
 
-      delete  removed  NA       removed from the source, and pruning is off (--prune deletes it)
+      delete  removed  NA       nothing is deleted while a file is broken: the item may be in that file
       update  sealed   1.0.0    immutable: the resources and the type of a published version cannot change; publish 1.0.1 instead
 
     7 items at 0123456: 2 applied, 2 unchanged, 2 failed, 2 held, 1 problem in a file
@@ -233,12 +233,12 @@ fn the_report_for_machines() {
       "held": [
         {
           "action": "delete",
-          "because": "removed from the source, and pruning is off (--prune deletes it)",
+          "because": "nothing is deleted while a file is broken: the item may be in that file",
           "digest": null,
           "fields": [],
           "from": "b3:68eae1066fca29e3236b08eb29b363fbe204ec65e3dcca8aa404c32e8080ad15",
           "hold": {
-            "hold": "prune-off"
+            "hold": "broken-source"
           },
           "itemId": "removed",
           "objectId": null,
