@@ -222,3 +222,35 @@ fn the_client_secret_in_a_new_item_is_hidden() {
         assert!(!run.stdout.contains("CANARY") && run.stdout.contains("***"), "{run}");
     }
 }
+
+/// What somebody added in the marketplace is no drift, and an edit of something
+/// else may remove it: that is said. What the marketplace adds by itself is not.
+#[test]
+fn what_an_edit_may_take_away_is_noted() {
+    let bench = Bench::new();
+    bench.commit(&[sidecar("s")]);
+    bench.apply(&[]).exits(0);
+    let mut theirs = bench.handle().items()[&format!("{COMPANY} s NA")].clone();
+    theirs["labels"] = json!({ "team": "shop" });
+    theirs["releaseDate"] = json!("2026-01-01T00:00:00.000Z");
+    bench.handle().put_raw(COMPANY, &theirs).unwrap();
+    assert_eq!(told(&bench, &[], 0)["notes"], json!([]), "nothing is to be done");
+    let mut mine = sidecar("s");
+    mine["name"] = json!("Mine");
+    bench.commit(&[mine]);
+    let notes = told(&bench, &[], 1)["notes"].to_string();
+    assert!(notes.contains("s NA also holds labels in the marketplace"), "{notes}");
+    assert!(!notes.contains("releaseDate"), "{notes}");
+}
+
+/// An item that was refused exactly so is tried again, and most likely refused.
+#[test]
+fn what_was_refused_before_is_noted() {
+    let bench = Bench::new();
+    bench.commit(&[sidecar("s")]);
+    let kind = FaultKind::RejectItem { message: "the plan is full".to_owned() };
+    assert!(bench.handle().fail(Fault::always(Route::Apply, kind)));
+    bench.apply(&[]).exits(1);
+    let notes = told(&bench, &[], 1)["notes"].to_string();
+    assert!(notes.contains("s NA was refused") && notes.contains("the plan is full"), "{notes}");
+}
