@@ -17,7 +17,7 @@ use crate::commands::progress::Progress;
 use crate::commands::remote::{Opened, open_once};
 use crate::commands::signals::Signals;
 use crate::commands::standards::{fingerprint, open_source, standards, warn_of_uncommitted};
-use crate::commands::{Exit, plan_file, print};
+use crate::commands::{Exit, parted, plan_file, print};
 use crate::config::{ApplyConfig, Connect, Endpoint, Location};
 use crate::cycle::{self, Approved, CycleError, Order, World};
 use crate::daemon::until_settled;
@@ -215,11 +215,7 @@ fn finish(
     result: Option<Passes>,
     signal: Option<u8>,
 ) -> Result<Exit, CommandError> {
-    let (rest, error) = match result {
-        Some(Ok(rest)) => (Some(rest), None),
-        Some(Err(error)) => (None, Some(error)),
-        None => (None, None),
-    };
+    let (rest, error) = parted(result);
     let interrupted = signal.is_some() && error.as_ref().is_none_or(CycleError::is_transient);
     let error = error.map(CommandError::from);
     let chain = error.as_ref().map(CommandError::chain);

@@ -80,6 +80,15 @@ impl From<Verdict> for Exit {
     }
 }
 
+/// What work left and why it failed; neither if it did not come to its end.
+fn parted<T, E>(result: Option<Result<T, E>>) -> (Option<T>, Option<E>) {
+    match result {
+        Some(Ok(left)) => (Some(left), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    }
+}
+
 /// Prints the result of a command, alone on stdout.
 ///
 /// A reader that has gone away is no error of the command: what it did, it

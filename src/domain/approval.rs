@@ -1,7 +1,7 @@
 //! A plan that somebody has seen and approved, and whether what is to be done
 //! now is still that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -158,12 +158,16 @@ impl Approval {
     pub fn departure(&self, plan: &Plan, done: Option<&BTreeSet<Line>>) -> Option<Departure> {
         let now = lines(plan);
         let more: Vec<Line> = now.difference(&self.changes).cloned().collect();
-        let is_done =
-            |line: &Line| done.is_some_and(|done| done.contains(line) || is_fulfilled(line, plan));
-        let held = |line: &Line| {
-            let held = plan.held.iter().find(|held| held.change.key == line.key());
-            held.map(|held| held.why.clone())
+        let changes: BTreeMap<&ItemKey, &Change> =
+            plan.changes.iter().map(|change| (&change.key, change)).collect();
+        let holds: BTreeMap<&ItemKey, &Hold> =
+            plan.held.iter().map(|held| (&held.change.key, &held.why)).collect();
+        let is_done = |line: &Line| {
+            let is_fulfilled =
+                || changes.get(&line.key()).is_some_and(|change| is_fulfilled(line, change));
+            done.is_some_and(|done| done.contains(line) || is_fulfilled())
         };
+        let held = |line: &Line| holds.get(&line.key()).map(|why| (*why).clone());
         let missing = self.changes.difference(&now).filter(|line| !is_done(line));
         let less: Vec<(Line, Option<Hold>)> =
             missing.map(|line| (line.clone(), held(line))).collect();
@@ -172,15 +176,14 @@ impl Approval {
     }
 }
 
-/// Whether the marketplace was seen to be as the line wants it.
-fn is_fulfilled(line: &Line, plan: &Plan) -> bool {
-    plan.changes.iter().filter(|change| change.key == line.key()).any(|change| {
-        match change.action {
-            Action::Adopt => change.wanted.as_ref().map(|item| item.digest) == line.digest,
-            Action::Forget => line.digest.is_none(),
-            Action::Create | Action::Update | Action::Delete => false,
-        }
-    })
+/// Whether a change of the same item shows that the marketplace is as the line
+/// wants it.
+fn is_fulfilled(line: &Line, change: &Change) -> bool {
+    match change.action {
+        Action::Adopt => change.wanted.as_ref().map(|item| item.digest) == line.digest,
+        Action::Forget => line.digest.is_none(),
+        Action::Create | Action::Update | Action::Delete => false,
+    }
 }
 
 /// What is to be done now is not what was approved.

@@ -6,7 +6,7 @@ use crate::domain::canon::{Generation, live_view, wanted_view};
 use crate::domain::delta::{FieldChange, delta};
 
 /// Fields that Console 14.0 does not have yet (`marketplace-api.md` §7.1, †).
-const SINCE_14_1: [&str; 7] = [
+pub const SINCE_14_1: [&str; 7] = [
     "annotations",
     "itemTypeDefinitionRef",
     "labels",

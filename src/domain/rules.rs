@@ -1,6 +1,7 @@
 //! What the marketplace will refuse, told before it is asked
 //! (`marketplace-api.md` §7 and §9.1).
 
+use crate::domain::compare::SINCE_14_1;
 use crate::domain::item::{Digest, Item, ItemType, Lifecycle, Version};
 
 /// The types of the platform, and whether their items carry versions
@@ -56,24 +57,12 @@ const LEGACY_FIELDS: [&str; 22] = [
     "visibility",
 ];
 
-/// The top-level fields of the new model that the legacy one lacks
-/// (`marketplace-api.md` §7.1), and `$schema`, which is never sent.
-const NEW_FIELDS: [&str; 9] = [
-    "$schema",
-    "annotations",
-    "itemTypeDefinitionRef",
-    "labels",
-    "links",
-    "maintainers",
-    "relationships",
-    "releaseDate",
-    "tags",
-];
-
 /// Every top-level field that the marketplace knows, in either generation.
 /// Others may be dropped or refused there.
 pub fn known_fields() -> impl Iterator<Item = &'static str> {
-    LEGACY_FIELDS.into_iter().chain(NEW_FIELDS)
+    // `$schema` is never sent; the others are those that only the new model
+    // has (`marketplace-api.md` §7.1).
+    LEGACY_FIELDS.into_iter().chain(["$schema"]).chain(SINCE_14_1).chain(["releaseDate"])
 }
 
 /// Whether the legacy API has this top-level field, or the sender translates

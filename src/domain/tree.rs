@@ -116,7 +116,8 @@ pub struct Changes {
 
 /// One moment of a source: a commit, or a directory that held still.
 ///
-/// The two implementations are `edge::git` and `edge::directory`.
+/// The implementations are `edge::git`, `edge::directory`, and the files that
+/// `domain::export` is about to write.
 pub trait Tree {
     /// The source could not be read; no statement about any file.
     type Error: std::error::Error + Send + Sync + 'static;

@@ -10,8 +10,10 @@ use super::subject::Subject;
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::compare::views;
-use crate::domain::delta::{FieldChange, delta, full_delta};
-use crate::domain::diff::{self, Against, Claims, Entry, Fields, Left, Mask, Pair, Picture, Sides};
+use crate::domain::delta::{FieldChange, full_delta};
+use crate::domain::diff::{
+    self, Against, Claims, Entry, Fields, Left, Mask, Pair, Picture, Sides, masked_text,
+};
 use crate::domain::event::{Action, Change, Hold, Reason};
 use crate::domain::item::{ImageSlot, Item, ItemKey};
 use crate::domain::ledger::{Ledger, Rejection, circumstances};
@@ -235,16 +237,19 @@ impl Gathering<'_, '_> {
             Value::Object(object) => object.is_empty(),
             Value::Bool(true) | Value::Number(_) => false,
         };
-        let stated = delta(live, wanted);
-        let is_stated = |found: &FieldChange| stated.iter().any(|one| one.name == found.name);
+        // What only a list of the marketplace holds is a difference, and shown.
+        let is_member = |found: &FieldChange| {
+            let around = found.pointer.rsplit_once('/').map_or("", |(around, _)| around);
+            wanted.pointer(around).is_some_and(Value::is_object)
+        };
         let is_own =
             |name: &str| SERVER_SETS.contains(&name.split(['.', '[']).next().unwrap_or_default());
         let all = full_delta(live, wanted);
-        let names: Vec<&str> = all
+        let names: Vec<String> = all
             .iter()
             .filter(|found| found.wanted.is_none() && !found.live.as_ref().is_none_or(is_empty))
-            .filter(|found| !is_stated(found) && !is_own(&found.name))
-            .map(|found| found.name.as_str())
+            .filter(|found| is_member(found) && !is_own(&found.name))
+            .map(|found| masked_text(&found.name))
             .collect();
         let (shown, rest) = names.split_at(names.len().min(UNSTATED_SHOWN));
         if shown.is_empty() {

@@ -16,7 +16,7 @@ use crate::commands::failure::CommandError;
 use crate::commands::market::{EMBEDDED_FILE, client, gone, start_embedded_copy};
 use crate::commands::progress::Progress;
 use crate::commands::signals::Signals;
-use crate::commands::{Exit, print};
+use crate::commands::{Exit, parted, print};
 use crate::config::{Connect, Endpoint, ExportConfig, RETRY_FOR};
 use crate::daemon::until_settled;
 use crate::domain::event::Rest;
@@ -198,11 +198,7 @@ fn finish(
     result: Option<Result<Rest, CommandError>>,
     signal: Option<u8>,
 ) -> Result<Exit, CommandError> {
-    let (rest, error) = match result {
-        Some(Ok(rest)) => (Some(rest), None),
-        Some(Err(error)) => (None, Some(error)),
-        None => (None, None),
-    };
+    let (rest, error) = parted(result);
     let chain = error.as_ref().map(CommandError::chain);
     let nothing_read = rest.is_none() && report.rows.is_empty();
     let text = || if nothing_read { String::new() } else { report.text() };

@@ -76,7 +76,7 @@ pub(super) fn sounds_secret(name: &str) -> bool {
 }
 
 /// The text with [`MASK`] in place of credentials, as many lines as it had.
-pub(super) fn masked_text(text: &str) -> String {
+pub fn masked_text(text: &str) -> String {
     masked_lines(text).join("\n")
 }
 

@@ -19,7 +19,7 @@ use crate::domain::source::{Position, Problem, Severity};
 
 pub use crate::domain::delta::Cause;
 pub use claims::Claims;
-pub use credentials::MASK;
+pub use credentials::{MASK, masked_text};
 pub use describe::{Pair, Sides, fields};
 pub use lines::{Budget, Hunk, Line, LineKind, Text, hunks};
 pub use mask::{Mask, masked_problem};
