@@ -1,0 +1,1 @@
+//! Repositories that somebody made to do harm.

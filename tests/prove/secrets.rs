@@ -1,0 +1,1 @@
+//! Canaries in every place where a secret can be.

@@ -1,0 +1,1 @@
+//! The daemon over many beats: nothing of it grows.

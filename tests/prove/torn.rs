@@ -1,0 +1,1 @@
+//! Sources that move while they are read.
