@@ -25,6 +25,9 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::findings::{Findings, long, rounds};
+use crate::support::cli::Bench;
+use crate::support::documents::sidecar;
+use crate::world::{converges, is_true, wanted};
 use axes::{CALLS, Call, Cell, DAEMON, TROUBLES, cells, without_meaning};
 use market::Outcome;
 
@@ -152,6 +155,17 @@ fn pairs_without_meaning() -> Vec<String> {
         format!("No meaning: {why}: {}.", calls.join("; "))
     };
     pairs.into_iter().map(line).collect()
+}
+
+#[test]
+fn without_a_fault() {
+    let bench = Bench::new();
+    let documents = [sidecar("alpha"), sidecar("beta")];
+    bench.commit(&documents);
+    let wanted = wanted(&documents);
+    let run = bench.apply(&[]).exits(0);
+    is_true(&bench, &run, &wanted);
+    converges(&bench, &wanted, &["--drift=report"]);
 }
 
 #[test]

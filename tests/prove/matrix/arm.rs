@@ -132,7 +132,7 @@ pub(super) fn of_git(cell: &Cell, elsewhere: &str, itself: &str) -> git_server::
         Trouble::RedirectElsewhere => moved(elsewhere),
         Trouble::RedirectToItself => moved(itself),
         Trouble::EndlessBody => {
-            F::Endless(format!("003a{} refs/heads/x\n", "1".repeat(40)).into_bytes())
+            F::Endless(format!("003a{} refs/heads/x\n", "1".repeat(40)).repeat(1000).into_bytes())
         }
         other => unreachable!("{other:?} is no fault of a git server"),
     };

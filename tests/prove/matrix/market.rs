@@ -77,7 +77,8 @@ pub(super) fn run(cell: &Cell, chance: &mut fastrand::Rng) -> Outcome {
         shut(gate, &scene, cell, route);
     }
     let item = item(cell, chance);
-    let skip = if matches!(cell.call, Call::Get | Call::Delete) { chance.u32(0..2) } else { 0 };
+    let is_one_of_many = item.is_none() && matches!(cell.call, Call::Get | Call::Delete);
+    let skip = if is_one_of_many { chance.u32(0..2) } else { 0 };
     for fault in of_market(cell, (&trap.url(), &itself), item, skip) {
         assert!(scene.bench.handle().fail(fault));
     }

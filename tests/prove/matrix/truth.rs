@@ -116,7 +116,10 @@ pub(super) fn lies(
     let trouble = ["Failed", "Rejected"];
     let failed = told
         .iter()
-        .filter(|(_, lines)| lines.last().is_some_and(|last| trouble.contains(&&*last.verb)));
+        .filter(|(_, lines)| lines.last().is_some_and(|last| trouble.contains(&&*last.verb)))
+        // The answer to a correction was lost, and the next look found it made:
+        // nothing is left to do, and nothing more is said of it.
+        .filter(|(name, _)| off.contains(*name) || !before.status.contains_key(*name));
     let failed: Vec<_> = failed.map(|(name, _)| name).collect();
     if run.code == Some(0) && !failed.is_empty() {
         lies.push(format!("it exits 0, and the log ends with a failure of {failed:?}"));
@@ -236,8 +239,10 @@ fn of_the_record(
             }
             Some("Deleted" | "Forgotten") => {}
             Some(_) => {
-                let id = part(row, "objectId");
-                if digest.is_none() || id.as_ref() != after.ids.get(name) {
+                // What is adopted by a document without an id has none.
+                let (id, said) = (part(row, "objectId"), claim.and_then(|c| c.object_id.clone()));
+                let is_right = id.as_ref().is_none_or(|id| Some(id) == after.ids.get(name));
+                if digest.is_none() || id != said || !is_right {
                     lies.push(format!("{says}, and it is {:?}", after.ids.get(name)));
                 }
             }

@@ -39,7 +39,7 @@ pub(super) fn names(trouble: Trouble) -> &'static [&'static str] {
 }
 
 /// What tells people what to do.
-const ADVICE: [&str; 14] = [
+const ADVICE: [&str; 18] = [
     "check",
     "give",
     "needs",
@@ -54,6 +54,10 @@ const ADVICE: [&str; 14] = [
     "--ca-file",
     "run `",
     "put ",
+    "run it again",
+    "is it the",
+    "may this user",
+    "name it",
 ];
 
 /// Whether a text says what to do.
