@@ -23,7 +23,7 @@ pub(super) fn names(trouble: Trouble) -> &'static [&'static str] {
         Trouble::Truncated => &["connection", "ended", "answer", "sent", "broke"],
         Trouble::WrongContentType => &["content", "smart protocol", "answer"],
         Trouble::OtherShape | Trouble::EmptyBody | Trouble::LoginPage => {
-            &["answer", "sent", "ended", "is it a git server"]
+            &["answer", "sent", "ended", "is it a git server", "not in the words of"]
         }
         Trouble::EndlessBody => &["answer", "longer", "more than", "sent"],
         Trouble::FailedItems => &["no room for it"],
