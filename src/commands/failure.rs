@@ -21,6 +21,9 @@ use crate::edge::store::StoreError;
 use crate::edge::telemetry::InvalidLevel;
 use crate::embedded::EmbeddedError;
 
+/// What to do about what another try may find otherwise.
+const AGAIN: &str = "this may pass: run it again later";
+
 /// The work could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -206,6 +209,13 @@ impl CommandError {
                  needs the options of the pass that diff was given"
                     .to_owned(),
             ),
+            Self::Cycle(error) if error.is_transient() => Some(AGAIN.to_owned()),
+            Self::Market(error) | Self::Inventory(InventoryError::Call(error))
+                if error.is_transient() =>
+            {
+                Some(AGAIN.to_owned())
+            }
+            Self::Remote(error) if error.is_transient() => Some(AGAIN.to_owned()),
             Self::NoHistory { hint, .. } => Some(hint.clone()),
             Self::EmbeddedState => {
                 Some("name the one of `marketsync apply` or `run` with --state DIR".to_owned())

@@ -15,7 +15,7 @@ use super::client::Marketplace;
 use super::delivery::{Errand, Lane, Parcel, Request, applied, rejected, transient};
 use super::dispatch::{Dispatch, Sending, Sent};
 use super::error::{CallError, SendError};
-use super::outcome::NOT_THE_MARKETPLACE;
+use super::outcome::not_the_marketplace;
 use super::pack::{Weight, pack, startable};
 use super::streak::Streak;
 use super::upload::Upload;
@@ -232,12 +232,12 @@ where
         }
     }
 
-    fn confirm(&mut self, change: Change, gate: &Gate) -> Option<Request> {
+    fn confirm(&mut self, (change, status): (Change, u16), gate: &Gate) -> Option<Request> {
         if matches!(gate, Gate::Open) {
-            return Some(Request::Confirm(change));
+            return Some(Request::Confirm((change, status)));
         }
         // It was tried, so it has an outcome.
-        let why = NOT_THE_MARKETPLACE.to_owned();
+        let why = not_the_marketplace(status);
         self.tell(Sent::Outcomes(vec![transient(change, why, None)]));
         None
     }
@@ -255,9 +255,9 @@ where
                 }
                 return None;
             }
-            Errand::Confirm(change) => {
-                let change = change.take()?;
-                return self.confirm(change, &gate);
+            Errand::Confirm(doubtful) => {
+                let doubtful = doubtful.take()?;
+                return self.confirm(doubtful, &gate);
             }
             Errand::Apply(group) => group,
         };
