@@ -2,7 +2,7 @@
 //! hold, an empty one, a large one, and a hostile one.
 
 use marketsync::domain::diff::{
-    Against, Budget, Cause, Diff, Edit, Entry, Field, Fields, Left, MASK, Picture, Text, hunks,
+    Against, Budget, Cause, Diff, Edit, Entry, Field, Fields, Left, Picture, Text, hunks,
 };
 use marketsync::domain::event::{Action, Hold, Reason};
 use marketsync::domain::item::{CommitId, Digest, ItemType, RepoPath};
