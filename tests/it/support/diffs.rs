@@ -6,6 +6,7 @@ use marketsync::domain::diff::{
 };
 use marketsync::domain::event::{Action, Hold, Reason};
 use marketsync::domain::item::{CommitId, Digest, ItemType, RepoPath};
+use marketsync::domain::mask::MASK;
 use marketsync::domain::source::{Format, Outline, Place, Position, Problem};
 use serde_json::{Value, json};
 

@@ -218,7 +218,10 @@ fn keys_as_something_else(places: &Places, hunt: &mut Hunt) {
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n");
     let both = format!("-----BEGIN CERTIFICATE-----\n{secret}\n-----END CERTIFICATE-----\n{pem}");
     let item = sidecar("a").to_string().replace("\"a\"", &format!("{{\"password\":\"{secret}\""));
-    for (number, text) in [secret.clone(), pem, both, item].into_iter().enumerate() {
+    let json = [format!("\"{secret}\""), format!("[\"{secret}\"]")];
+    let version = format!("{{\"version\": \"{secret}\"}}");
+    let texts = [secret.clone(), pem, both, item, version].into_iter().chain(json);
+    for (number, text) in texts.enumerate() {
         let file = places.file(&format!("file-{number}"), &text);
         let repo = places.repo.path();
         for option in [
