@@ -10,6 +10,7 @@ use crate::domain::draft::{Draft, identity, kind};
 use crate::domain::item::{
     BlobId, Digest, ImageSlot, Item, ItemImage, ItemType, Lifecycle, RepoPath,
 };
+use crate::domain::mask::{Mask, masked_problem};
 use crate::domain::pictures::{self, Fact};
 use crate::domain::rules;
 use crate::domain::schema::{self, CompiledFiles, escape};
@@ -58,7 +59,8 @@ pub fn problem_at<T: Tree>(
     let bytes = tree.bytes(&item.file, item.blob)?;
     let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
     let text = String::from_utf8_lossy(&bytes);
-    Ok(Outline::new(format, &text).problem(&item.path, pointer, Place::Value, message))
+    let problem = Outline::new(format, &text).problem(&item.path, pointer, Place::Value, message);
+    Ok(masked_problem(problem))
 }
 
 /// Reads files, and keeps what many of them share: compiled schemas and facts
@@ -67,17 +69,36 @@ pub struct Reader<'a> {
     standards: &'a Standards,
     compiled: CompiledFiles,
     pictures: BTreeMap<BlobId, Fact>,
+    mask: Mask,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that holds files to these standards.
     pub fn new(standards: &'a Standards) -> Self {
-        Self { standards, compiled: HashMap::new(), pictures: BTreeMap::new() }
+        Self {
+            standards,
+            compiled: HashMap::new(),
+            pictures: BTreeMap::new(),
+            mask: Mask::new(standards.schemas.secret_names().clone()),
+        }
     }
 
     /// Reads one file. Only the tree's own errors are errors; whatever is
-    /// wrong with the file is in the result.
+    /// wrong with the file is in the result, and told without its credentials:
+    /// it is logged, shown and kept.
     pub fn read<T: Tree>(
+        &mut self,
+        tree: &mut T,
+        path: &RepoPath,
+        blob: BlobId,
+    ) -> Result<Reading, T::Error> {
+        let mut reading = self.read_openly(tree, path, blob)?;
+        let problems = std::mem::take(&mut reading.problems).into_iter();
+        reading.problems = problems.map(|problem| self.mask.problem(problem)).collect();
+        Ok(reading)
+    }
+
+    fn read_openly<T: Tree>(
         &mut self,
         tree: &mut T,
         path: &RepoPath,

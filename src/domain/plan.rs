@@ -14,6 +14,7 @@ use crate::domain::catalog::Snapshot;
 use crate::domain::event::{Action, Change, Held, Hold, Reason};
 use crate::domain::item::{Digest, Item, ItemId, ItemKey, Version};
 use crate::domain::ledger::{CORRECTIONS_KEPT, Ledger, Row, circumstances};
+use crate::domain::mask::masked_text;
 use crate::domain::rules;
 
 /// What a look at the marketplace showed of one item.
@@ -323,8 +324,12 @@ pub fn check(plan: Plan, limits: &Limits) -> Plan {
             Some(Hold::UpdateGuard { wanted: updates, allowed: allowed_updates })
         }
         Action::Create | Action::Update if limits.generation == Some(Generation::Legacy) => {
-            let fields =
-                change.wanted.as_ref().map(|item| item.not_on_legacy.clone()).unwrap_or_default();
+            let fields: Vec<String> = change
+                .wanted
+                .iter()
+                .flat_map(|item| &item.not_on_legacy)
+                .map(|field| masked_text(field))
+                .collect();
             (!fields.is_empty()).then_some(Hold::NotOnLegacy { fields })
         }
         _ => None,

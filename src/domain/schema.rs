@@ -191,7 +191,9 @@ pub fn compile(
         .map_err(|large| SchemaError { why: large.to_string() })?;
     let options =
         || jsonschema::options().should_validate_formats(true).with_pattern_options(patterns());
-    let error = |error: ValidationError<'_>| SchemaError { why: error.to_string() };
+    // The value is not repeated: the file may be another one, with secrets.
+    let error =
+        |error: ValidationError<'_>| SchemaError { why: error.masked_with("a value").to_string() };
     // Only what is handed over as a whole schema is held to the rules for
     // schemas, so it is compiled once as that.
     let plain = options().with_base_uri(base).with_retriever(Files(files.clone()));

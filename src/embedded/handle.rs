@@ -1,6 +1,7 @@
 //! The running marketplace as its owner holds it: state, faults, log.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,10 +56,16 @@ pub struct Exchange {
 }
 
 /// A running embedded marketplace. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Handle(Arc<Shared>);
 
-#[derive(Debug)]
+/// Nothing of what it holds: the key that signs tokens, and whole documents.
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     world: Mutex<World>,
     schemas: Schemas,

@@ -135,8 +135,14 @@ where
         result: Result<Reply, CallError>,
     ) {
         let reply = match result {
-            Ok(reply) if reply.is_success() => return self.answered(group, parcels, &reply),
-            Ok(reply) => reply,
+            Ok(mut reply) => {
+                // A server that refuses a value likes to repeat it.
+                reply.secrets.note_documents(parcels.iter().map(|parcel| &parcel.document));
+                if reply.is_success() {
+                    return self.answered(group, parcels, &reply);
+                }
+                reply
+            }
             Err(CallError::Unsendable { why }) => {
                 let refused = |parcel: Parcel| rejected(parcel.change, why.clone(), None);
                 return self.tell(Sent::Outcomes(parcels.into_iter().map(refused).collect()));

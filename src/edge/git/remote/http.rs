@@ -176,7 +176,7 @@ impl HttpLink {
 
 /// What the server gets to see of the keys.
 pub(super) fn secrets(url: &Url, keys: &Keys) -> Result<Secrets, RemoteError> {
-    let mut secrets = Secrets::default();
+    let mut secrets = Secrets::of_proxies();
     if let Some(password) = &keys.password {
         secrets.note(password.expose_secret());
     }
