@@ -226,6 +226,7 @@ pub fn filter_of<T: Tree>(
         Target::Outside => "a link that leads out of the checkout",
         Target::LinkLoop => "a loop of links",
         Target::Submodule => "in a submodule",
+        Target::Repository => "in the folder .git",
         Target::Special => "a device, socket or FIFO",
         Target::BytesMissing => "missing from this partial clone",
     };

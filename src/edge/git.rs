@@ -6,6 +6,7 @@
 //! does not matter who owns the repository that somebody names. One that is
 //! found above the source has to be of somebody who is trusted.
 
+mod plain;
 mod discover;
 mod tree;
 mod changes;
@@ -137,6 +138,23 @@ pub enum GitError {
         path: PathBuf,
         /// What leads out.
         how: &'static str,
+    },
+    /// A file that makes up a repository is none.
+    #[error(
+        "{path} is no regular file; it would be read as a part of a git repository, \
+         and devices, sockets and FIFOs are never opened: remove it"
+    )]
+    Special {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// The configuration includes more files than anybody wrote by hand.
+    #[error("the git configuration {path} includes more than {limit} files")]
+    Includes {
+        /// The configuration.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
     },
     /// A `.git` above the source that belongs to somebody else.
     #[error(
