@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use git2::{ErrorCode, Odb, Oid, Repository, TreeEntry};
 
-use super::{GitError, Kind, MAX_TREE_BYTES, blob_id, check_size, find_commit};
+use super::kind::{Kind, blob_id};
+use super::{GitError, MAX_TREE_BYTES, check_size, find_commit};
 use crate::domain::follow::{self, MAX_PATH_BYTES, Node};
 use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::tree::{MAX_BYTES, Resolved, Tree};
