@@ -29,7 +29,6 @@ pub(super) fn rows() -> Vec<Row> {
             for (name, schema) in [
                 ("deep", deep),
                 ("wide", wide),
-                ("self", json!({ "$ref": "#" })),
                 ("remote", json!({ "$ref": "http://192.0.2.1/schema.json" })),
                 ("file", json!({ "$ref": "file:///etc/passwd" })),
                 ("up", json!({ "$ref": "../../outside/secret.schema.json" })),
