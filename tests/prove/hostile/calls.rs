@@ -56,15 +56,11 @@ fn tricky(site: &Site) -> Expected {
         ".gitmodules",
         "[submodule \"a\"]\n\tpath = items/sub\n\turl = https://modules.invalid/a.git\n",
     );
-    drop(settings::programs(site));
-    let head = repo.git(&["-c", "core.fsmonitor=false", "rev-parse", "HEAD"]);
-    let add = format!("160000,{head},items/sub");
-    let plain = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
-    repo.git(&[&plain[..], &["update-index", "--add", "--cacheinfo", &add]].concat());
-    let tree = repo.git(&[&plain[..], &["write-tree"]].concat());
-    let commit = repo.git(&[&plain[..], &["commit-tree", "-m", "tricky", &tree]].concat());
-    repo.git(&[&plain[..], &["update-ref", "refs/heads/main", &commit]].concat());
-    drop(fs::remove_file(site.trap()));
+    repo.write(".gitattributes", "* filter=evil diff=evil\n");
+    let head = repo.commit("tricky");
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{head},items/sub")]);
+    repo.git(&["commit", "-q", "-m", "a submodule"]);
+    settings::traps(site);
     Expected::of(repo.path()).all(told).tells("items/url-image.json", "no such file")
 }
 

@@ -160,10 +160,17 @@ fn elsewhere() -> Vec<Row> {
 }
 
 /// Every setting that makes git run something.
-pub(super) fn programs(site: &Site) -> Expected {
+fn programs(site: &Site) -> Expected {
     let repo = &site.bench.repo;
     repo.write(".gitattributes", "* filter=evil diff=evil merge=evil text eol=crlf ident\n");
     let expected = site.commit();
+    traps(site);
+    expected
+}
+
+/// Puts the trap where git would run it. After this no git is run here.
+pub(super) fn traps(site: &Site) {
+    let repo = &site.bench.repo;
     let script = site.script();
     let script = script.to_str().unwrap();
     for key in [
@@ -217,5 +224,4 @@ pub(super) fn programs(site: &Site) -> Expected {
     repo.git(&["config", "core.hooksPath", hooks.to_str().unwrap()]);
     // Setting it up may have run it.
     drop(fs::remove_file(site.trap()));
-    expected
 }
