@@ -294,8 +294,9 @@ fn what_is_remembered_of_mistakes_has_an_end() {
 #[test]
 fn what_rests_on_too_much_is_read_again() {
     let standards = standards();
-    let name =
-        |number| format!("a-rather-long-name-of-a-schema-of-the-company-{number}.schema.json");
+    let name = |number| {
+        format!("a-rather-long-name-of-a-schema-of-the-company-as-they-are-{number}.schema.json")
+    };
     let first = format!("\"$schema\": \"{}\",\n", name(0));
     let mut tree = MemoryTree::default().with("items/a.json", sidecar("a", &first));
     for number in 0..30 {
