@@ -26,8 +26,9 @@ use std::thread;
 use crate::findings::{Findings, long};
 use site::{Row, Site};
 
-/// The longest that one command may take on one hostile repository, in
-/// seconds, in the debug build on a machine that has other things to do.
+/// The most processor time that one command may take on one hostile
+/// repository, in seconds, in the debug build. Whoever waits instead of
+/// working is stopped after a minute.
 const SECONDS: u64 = 10;
 
 /// The most memory that one command may take at any moment, in MiB. The

@@ -5,6 +5,9 @@ use crate::support::repo::Repo;
 
 use super::site::{Expected, Row, Site};
 
+/// How many blobs are differences to the one before.
+const LINKS: usize = 1000;
+
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = forged();
     rows.extend([
@@ -57,7 +60,7 @@ pub(super) fn rows() -> Vec<Row> {
             let tree = forge(repo, &entries);
             site.commit_tree(&tree).fails("files and folders below")
         }),
-        Row::long("a chain of 4,000 differences", chain),
+        Row::long("a chain of a thousand differences", chain),
         Row::new("objects that are not there", |site| {
             let repo = &site.bench.repo;
             repo.write("items/lost.json", pretty(&sidecar("lost")));
@@ -260,13 +263,21 @@ fn bomb(site: &Site, size: usize) -> Expected {
 /// A blob that is a difference to one that is a difference to one, and so on.
 fn chain(site: &Site) -> Expected {
     let repo = &site.bench.repo;
-    let noise: String =
-        (0..400_000).map(|n: u32| format!("{:x}", n.wrapping_mul(2_654_435_761) % 16)).collect();
-    for number in 0..40 {
-        let item = set(sidecar("deep"), "/description", format!("{number}{noise}"));
-        repo.write("items/deep.json", pretty(&item));
-        repo.commit("next");
+    repo.commit("good");
+    let chance = &mut fastrand::Rng::with_seed(1);
+    let noise: String = (0..300_000).map(|_| chance.alphanumeric()).collect();
+    let mut stream = Vec::new();
+    for number in 1..=LINKS {
+        let text = format!("{number}{noise}");
+        let item = pretty(&set(sidecar("deep"), "/description", text));
+        stream.extend(format!("blob\nmark :{number}\ndata {}\n{item}\n", item.len()).bytes());
     }
-    repo.git(&["repack", "-adfq", "--depth=4095", "--window=50"]);
-    site.commit()
+    let tail = format!(
+        "commit refs/heads/main\ncommitter a <a@b> 0 +0000\ndata 1\nx\n\
+         from refs/heads/main^0\nM 644 :{LINKS} items/deep.json\n"
+    );
+    stream.extend(tail.bytes());
+    repo.git_with(&["fast-import", "--quiet", "--depth=8000"], &stream);
+    repo.git(&["read-tree", "HEAD"]);
+    Expected::of(repo.path())
 }

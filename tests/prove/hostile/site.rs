@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -253,28 +253,24 @@ impl Site {
     }
 
     fn measured(&self, verb: &'static str, expected: &Expected, args: &[&str]) -> (Run, Cost) {
-        let began = Instant::now();
         let running = Running::start(self.command(verb, expected, args));
         let watch = watch(running.id());
         let run = running.end();
-        let seconds = began.elapsed().as_secs_f64();
         let exit = run.code.map_or_else(|| "signal".to_owned(), |code| code.to_string());
-        let mebibytes = watch.join().unwrap();
+        let (seconds, mebibytes) = watch.join().unwrap();
         (run, Cost { command: verb, exit, seconds, mebibytes })
     }
 
     /// Follows the source until it has looked at all of it once.
     fn daemon(&self, expected: &Expected) -> (Run, Cost) {
-        let began = Instant::now();
         let (home, state) = (self.bench.home.path(), self.bench.state());
         let command = command_of(home, &self.tap.url, &state, &expected.source, EVENTS);
         let daemon = Daemon::start(command);
         let watch = watch(daemon.id());
         daemon.ready();
         let run = (*daemon.stop()).clone();
-        let seconds = began.elapsed().as_secs_f64();
-        let cost =
-            Cost { command: "run", exit: "0".into(), seconds, mebibytes: watch.join().unwrap() };
+        let (seconds, mebibytes) = watch.join().unwrap();
+        let cost = Cost { command: "run", exit: "0".to_owned(), seconds, mebibytes };
         (run, cost)
     }
 
@@ -343,18 +339,28 @@ fn is_told(name: &str, expected: &Expected, run: &Run) {
     assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
 }
 
-/// The most memory of a process, in MiB, looked at until it is gone.
+/// What a process took: processor time in seconds, and the most memory in MiB.
+type Took = (f64, u64);
+
+/// Looks at a process until it is gone.
 #[expect(clippy::disallowed_methods, reason = "between two looks at another process")]
-fn watch(id: u32) -> thread::JoinHandle<u64> {
+fn watch(id: u32) -> thread::JoinHandle<Took> {
     thread::spawn(move || {
-        let mut most = 0;
+        let (mut seconds, mut most) = (0.0_f64, 0);
         loop {
             let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let Some(kib) = line.and_then(|line| line.trim().strip_suffix(" kB")) else {
-                return most / 1024;
+                return (seconds, most / 1024);
             };
             most = most.max(kib.trim().parse().unwrap());
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            // Behind the name, which may hold anything (proc_pid_stat(5)).
+            let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+            let ticks: f64 =
+                fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+            // A hundredth of a second each, on every Linux.
+            seconds = seconds.max(ticks / 100.0);
             thread::sleep(Duration::from_millis(1));
         }
     })
