@@ -58,7 +58,7 @@ fn cases(size: usize) -> Vec<Case> {
         (
             "utf-16.json",
             "{\"itemId\": \"a\"}".encode_utf16().flat_map(u16::to_le_bytes).collect(),
-            "UTF-8",
+            "a key",
         ),
         ("invalid.json", [b"{\"itemId\": \"\xff\xfe".to_vec(), vec![0xff; size]].concat(), "UTF-8"),
         ("surrogate.yaml", b"itemId: \xed\xa0\x80\n".to_vec(), "UTF-8"),

@@ -16,9 +16,9 @@ pub(super) fn rows() -> Vec<Row> {
             tiny(site, 200_000).fails("there are more than 100000 files")
         }),
         Row::new("60 files of 50 mistakes each", |site| mistaken(site, 60)),
-        Row::long("1,000 files of 50 mistakes each", |site| mistaken(site, 1000)),
-        Row::new("schemas of many patterns", |site| schemas(site, 2, 40)),
-        Row::long("twelve schemas of 200 heavy patterns", |site| schemas(site, 12, 200)),
+        Row::long("600 files of 50 mistakes each", |site| mistaken(site, 600)),
+        Row::new("schemas of many patterns", |site| schemas(site, 2, 20)),
+        Row::long("six schemas of 150 heavy patterns", |site| schemas(site, 6, 150)),
         Row::new("a schema that asks for too much", |site| {
             let deep = (0..200).fold(json!({}), |inner, _| json!({ "properties": { "a": inner } }));
             let wide: Vec<_> = (0..30).map(|n| (format!("d{n}"), json!({
