@@ -108,7 +108,7 @@ fn json(size: usize) -> Vec<Case> {
         (
             "types.json",
             format!("{{\"itemId\":{{{}}}}}", each(size, 12, ",", |n| format!("\"{n}\":[]"))),
-            "itemId",
+            "no type",
         ),
     ];
     bytes(cases)
