@@ -223,3 +223,35 @@ fn nobody_is_asked_without_a_network() {
     assert!(!text.contains("htons(53)"), "a name is looked up");
     site.is_tight("alone", &[run.stdout, run.stderr]);
 }
+
+/// The judge of the calls must see what is wrong with them.
+#[test]
+fn calls_that_are_wrong_are_told() {
+    let roots = [Path::new("/s/state"), Path::new("/s/tree")];
+    let judge = |line: &str| {
+        let trace = format!("1 execve(\"/s/program\", [\"x\"], 0x1 /* 9 vars */) = 0\n1 {line}\n");
+        wrong(&trace, &roots, &["4000"])
+    };
+    let here = "connect(9<socket:[1]>, {sa_family=AF_INET, sin_port=htons(4000), \
+        sin_addr=inet_addr(\"127.0.0.1\")}, 16) = 0";
+    for fine in [
+        here,
+        "openat(3</s/tree>, \"a\", O_RDONLY) = 4</s/tree/a>",
+        "openat(AT_FDCWD, \"/no/such\", O_RDONLY) = -1 ENOENT (No such file or directory)",
+        "unlink(\"/s/state/x-wal\") = 0",
+    ] {
+        assert_eq!(judge(fine), Vec::<String>::new(), "{fine}");
+    }
+    for bad in [
+        here.replace("4000", "53").as_str(),
+        here.replace("127.0.0.1", "192.0.2.1").as_str(),
+        "execve(\"/bin/sh\", [\"sh\"], 0x1 /* 9 vars */) = 0",
+        "openat(AT_FDCWD, \"/s/tree/link\", O_RDONLY) = 4</s/outside/secret>",
+        "openat(AT_FDCWD, \"/home/.gitconfig\", O_RDONLY) = -1 ENOENT (No such file)",
+        "open(\"/proc/self/environ\", O_RDONLY) = 4</proc/7/environ>",
+        "unlink(\"/s/tree/a\") = 0",
+        "rename(\"/s/tree/a\", \"/s/tree/b\") = 0",
+    ] {
+        assert_ne!(judge(bad), Vec::<String>::new(), "{bad}");
+    }
+}

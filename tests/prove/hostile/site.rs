@@ -366,3 +366,25 @@ fn watch(id: u32) -> thread::JoinHandle<Took> {
         }
     })
 }
+
+/// The search must find what it looks for.
+#[test]
+fn a_canary_is_found_wherever_it_sits() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    let found = |site: &Site, texts: &[String]| {
+        catch_unwind(AssertUnwindSafe(|| site.is_tight("a trial", texts))).is_err()
+    };
+    let site = Site::new();
+    assert!(!found(&site, &["nothing".to_owned()]));
+    assert!(found(&site, &[format!("x {CANARY} y")]));
+    for before in ["", "a", "ab", "abc", "abcd"] {
+        let encoded = STANDARD_NO_PAD.encode(format!("{before}{CANARY} and more"));
+        assert!(found(&site, &[encoded]), "{before}");
+    }
+    fs::create_dir_all(site.bench.state()).unwrap();
+    fs::write(site.bench.state().join("x"), CANARY).unwrap();
+    assert!(found(&site, &[]));
+    fs::remove_file(site.bench.state().join("x")).unwrap();
+    fs::write(site.trap(), "").unwrap();
+    assert!(found(&site, &[]));
+}
