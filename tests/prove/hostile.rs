@@ -29,7 +29,7 @@ use site::{Row, Site};
 /// The most processor time that one command may take on one hostile
 /// repository, in seconds, in the debug build. Whoever waits instead of
 /// working is stopped after a minute.
-const SECONDS: u64 = 10;
+const SECONDS: f64 = 10.0;
 
 /// The most memory that one command may take at any moment, in MiB. The
 /// program itself, with its schemas compiled, takes some 60 in the debug build.

@@ -53,6 +53,7 @@ fn each(size: usize, bytes: usize, separator: &str, text: impl Fn(usize) -> Stri
 fn cases(size: usize) -> Vec<Case> {
     let mut cases = json(size);
     cases.extend(yaml(size));
+    cases.extend(yaml_shapes(size));
     cases.extend([
         ("empty.json", Vec::new(), "the file is empty"),
         (
@@ -144,6 +145,12 @@ fn yaml(size: usize) -> Vec<Case> {
         ),
         ("documents.yaml", each(size, 6, "\n", |_| "--- a".to_owned()), "more than one document"),
         ("markers.yaml", fill(size, "---\n"), "items/markers.yaml"),
+    ];
+    bytes(cases)
+}
+
+fn yaml_shapes(size: usize) -> Vec<Case> {
+    let cases: Vec<(&'static str, String, &'static str)> = vec![
         ("deep.yaml", fill(size, "["), "items/deep.yaml"),
         (
             "deep-block.yaml",

@@ -34,6 +34,15 @@ pub(super) fn rows() -> Vec<Row> {
             repo.git(&["update-ref", "refs/tags/t", &at]);
             Expected::of(repo.path()).arg("--revision=t").fails("no commit is called")
         }),
+    ]);
+    rows.extend(large());
+    rows.extend(absent());
+    rows
+}
+
+/// Trees without end.
+fn large() -> Vec<Row> {
+    vec![
         Row::new("a tree of ten thousand million files", |site| {
             let repo = &site.bench.repo;
             let blob = repo.git_with(&["hash-object", "-w", "--stdin"], b"{}");
@@ -61,6 +70,12 @@ pub(super) fn rows() -> Vec<Row> {
             site.commit_tree(&tree).fails("files and folders below")
         }),
         Row::long("a chain of a thousand differences", chain),
+    ]
+}
+
+/// What is not in the repository.
+fn absent() -> Vec<Row> {
+    vec![
         Row::new("objects that are not there", |site| {
             let repo = &site.bench.repo;
             repo.write("items/lost.json", pretty(&sidecar("lost")));
@@ -102,8 +117,7 @@ pub(super) fn rows() -> Vec<Row> {
             repo.git(&["commit", "-q", "-m", "submodules"]);
             Expected::of(repo.path()).tells("items/inside.json", "submodule")
         }),
-    ]);
-    rows
+    ]
 }
 
 /// A tree object with these entries exactly, which git itself would not write.
@@ -131,11 +145,15 @@ fn good(site: &Site) -> String {
     site.bench.repo.git(&["rev-parse", "HEAD^{tree}"])
 }
 
-/// Trees with a good item and something else in `items`.
-fn forged() -> Vec<Row> {
-    type Entry = (&'static str, &'static [u8], &'static str);
-    // What is in the tree, beside `items`, and what is said.
-    let cases: Vec<(&str, Vec<Entry>, Vec<(&str, &str)>)> = vec![
+/// Mode, name and kind of an entry.
+type Entry = (&'static str, &'static [u8], &'static str);
+
+/// What is in a tree beside `items`, and what is said.
+type Forged = (&'static str, Vec<Entry>, Vec<(&'static str, &'static str)>);
+
+/// Trees with hostile names.
+fn forged_names() -> Vec<Forged> {
+    vec![
         (
             "names that are none",
             vec![("100644", b".", "blob"), ("40000", b"..", "tree"), ("40000", b".git", "tree")],
@@ -166,6 +184,12 @@ fn forged() -> Vec<Row> {
                 ("cafe\u{301}.json", "no itemId"),
             ],
         ),
+    ]
+}
+
+/// Trees that say of their entries what is not so.
+fn forged_entries() -> Vec<Forged> {
+    vec![
         (
             "a name twice",
             vec![
@@ -205,9 +229,13 @@ fn forged() -> Vec<Row> {
             vec![("120000", b"a.json", "tree")],
             vec![("a.json", "no regular file")],
         ),
-    ];
+    ]
+}
+
+/// Trees with a good item and something else.
+fn forged() -> Vec<Row> {
+    let cases = forged_names().into_iter().chain(forged_entries());
     let mut rows: Vec<Row> = cases
-        .into_iter()
         .map(|(name, entries, told)| {
             let in_order = !name.contains("order");
             Row::new(name, move |site| {
@@ -243,11 +271,11 @@ fn forged() -> Vec<Row> {
 }
 
 /// Small in the repository, and larger than everything.
-fn bomb(site: &Site, size: usize) -> Expected {
+fn bomb(site: &Site, size: u64) -> Expected {
     let repo = &site.bench.repo;
     let file = repo.path().join("items/bomb.json");
     let zeros = std::fs::File::create(file).unwrap();
-    zeros.set_len(size as u64).unwrap();
+    zeros.set_len(size).unwrap();
     repo.git(&["config", "core.bigFileThreshold", "10g"]);
     repo.write("items/image.json", pretty(&with_image(sidecar("image"), "bomb.json")));
     repo.write("items/schema.json", pretty(&set(sidecar("schema"), "/$schema", "bomb.json")));

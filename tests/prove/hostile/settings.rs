@@ -56,6 +56,7 @@ pub(super) fn rows() -> Vec<Row> {
     }
     rows.extend(includes());
     rows.extend(elsewhere());
+    rows.extend(formats());
     rows.push(Row::new("programs in .git", programs));
     rows.push(Row::new("another past", |site| {
         let repo = &site.bench.repo;
@@ -136,6 +137,12 @@ fn elsewhere() -> Vec<Row> {
             fs::write(git_dir(site), "gitdir: ../outside/secret.txt\n").unwrap();
             expected.fails("cannot be found")
         }),
+    ]
+}
+
+/// Repositories of a kind that is not read.
+fn formats() -> Vec<Row> {
+    vec![
         Row::new("objects of SHA-256", |site| {
             let expected = site.commit();
             let text =

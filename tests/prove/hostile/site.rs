@@ -225,7 +225,7 @@ impl Site {
             texts.push(daemon.stderr);
         }
         for cost in &costs {
-            let is_within = cost.seconds < SECONDS as f64 && cost.mebibytes < MEBIBYTES;
+            let is_within = cost.seconds < SECONDS && cost.mebibytes < MEBIBYTES;
             let (seconds, memory) = (cost.seconds, cost.mebibytes);
             assert!(is_within, "{}: {} took {seconds} s, {memory} MiB", row.name, cost.command);
         }
