@@ -22,6 +22,11 @@ use crate::domain::source::{
 use crate::domain::standards::{Standards, Tailoring};
 use crate::domain::tree::{LACKING, MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
 
+/// How much the compiled schemas of files of the commit may take that are
+/// kept, in bytes: as much as the largest, and some more. A hundred of ten
+/// patterns each fit; without a limit each item could name another schema.
+const MAX_COMPILED_BYTES: usize = 160 * 1024 * 1024;
+
 /// The document that a file holds or held, as it is or was wanted.
 pub fn document_at<T: Tree>(
     tree: &mut T,
@@ -68,6 +73,8 @@ pub fn problem_at<T: Tree>(
 pub struct Reader<'a> {
     standards: &'a Standards,
     compiled: CompiledFiles,
+    /// What those take at most, in bytes.
+    compiled_bytes: usize,
     pictures: BTreeMap<BlobId, Fact>,
     mask: Mask,
 }
@@ -78,6 +85,7 @@ impl<'a> Reader<'a> {
         Self {
             standards,
             compiled: HashMap::new(),
+            compiled_bytes: 0,
             pictures: BTreeMap::new(),
             mask: Mask::new(standards.schemas.secret_names().clone()),
         }
@@ -301,14 +309,19 @@ impl<'a> Reader<'a> {
 
     fn compile(&mut self, files: SchemaFiles) -> Result<Arc<jsonschema::Validator>, String> {
         let SchemaFiles { base, root, others, cache_key, .. } = files;
-        self.compiled
-            .entry(cache_key)
-            .or_insert_with(|| {
-                schema::compile(&base, &root, others)
-                    .map(Arc::new)
-                    .map_err(|error| error.to_string())
-            })
-            .clone()
+        if let Some(known) = self.compiled.get(&cache_key) {
+            return known.clone();
+        }
+        let bytes = others.values().chain([&root]).map(schema::most_bytes).sum();
+        if self.compiled_bytes.saturating_add(bytes) > MAX_COMPILED_BYTES {
+            self.compiled.clear();
+            self.compiled_bytes = 0;
+        }
+        let compiled =
+            schema::compile(&base, &root, others).map(Arc::new).map_err(|error| error.to_string());
+        self.compiled_bytes += bytes;
+        self.compiled.insert(cache_key, compiled.clone());
+        compiled
     }
 
     fn images<T: Tree>(

@@ -465,6 +465,28 @@ pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
+/// What a schema takes at most once it is compiled, in bytes: each pattern all
+/// that one may take, and each value about what a small object takes.
+pub fn most_bytes(schema: &Value) -> usize {
+    let mut bytes: usize = 0;
+    let mut open = vec![schema];
+    while let Some(value) = open.pop() {
+        bytes = bytes.saturating_add(256);
+        match value {
+            Value::Object(members) => {
+                let patterns = usize::from(members.contains_key("pattern"));
+                let named = members.get("patternProperties").and_then(Value::as_object);
+                let patterns = patterns + named.map_or(0, serde_json::Map::len);
+                bytes = bytes.saturating_add(patterns.saturating_mul(PATTERN_SIZE));
+                open.extend(members.values());
+            }
+            Value::Array(values) => open.extend(values),
+            _ => {}
+        }
+    }
+    bytes
+}
+
 /// Schemas of files of the commit, compiled once per reading: thousands of
 /// items name the same one.
 pub type CompiledFiles = HashMap<String, Result<Arc<Validator>, String>>;

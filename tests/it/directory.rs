@@ -235,3 +235,17 @@ fn a_work_tree_is_read_without_its_repository() {
     let mut tree = read(&repo.path(), "s");
     assert!(matches!(target(&mut tree, "img/a.png"), Target::File { .. }));
 }
+
+/// Its configuration may hold the token of whoever cloned it.
+#[test]
+fn no_link_leads_into_the_repository_of_a_work_tree() {
+    let repo = Repo::new();
+    repo.write("s/a.json", "1").commit("one");
+    link(&repo.path(), "s/config.yaml", "../.git/config");
+    link(&repo.path(), "s/git", "../.git");
+    link(&repo.path(), "s/fetched.yaml", "./git/FETCH_HEAD");
+    let mut tree = read(&repo.path(), "s");
+    for at in ["s/config.yaml", "s/fetched.yaml", "s/git", ".git/config", ".GIT"] {
+        assert_eq!(target(&mut tree, at), Target::Repository, "{at}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod changes;
 mod hostile;
+mod plain;
 mod uncommitted;
 
 use std::fs;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use git2::{ErrorCode, Odb, Oid, Repository, TreeEntry};
+use git2::{ErrorCode, ObjectType, Odb, Oid, Repository, TreeEntry};
 
-use super::{GitError, Kind, MAX_TREE_BYTES, blob_id, check_size, find_commit};
+use super::kind::{Kind, blob_id};
+use super::{GitError, MAX_TREE_BYTES, check_size, find_commit};
 use crate::domain::follow::{self, MAX_PATH_BYTES, Node};
 use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::tree::{MAX_BYTES, Resolved, Tree};
@@ -78,13 +79,16 @@ impl<'repo> GitTree<'repo> {
         Ok(match kind {
             Kind::Folder => Node::Folder,
             Kind::Submodule => Node::Submodule { commit: blob },
-            Kind::File => match self.size(entry.id(), path)? {
-                Some(size) => Node::File { blob, size },
+            // A forged entry may name a folder or a commit as if it were a file.
+            Kind::File => match self.header(entry.id(), path)? {
+                Some((size, ObjectType::Blob)) => Node::File { blob, size },
+                Some(_) => Node::Special,
                 None => Node::Lacking { blob },
             },
-            Kind::Link => match self.size(entry.id(), path)? {
+            Kind::Link => match self.header(entry.id(), path)? {
                 None => Node::LackingLink { blob },
-                Some(size) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
+                Some((_, kind)) if kind != ObjectType::Blob => Node::Special,
+                Some((size, _)) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
                 Some(_) => {
                     let bytes = self.read(entry.id(), path)?;
                     Node::Link { blob, text: String::from_utf8(bytes).ok() }
@@ -102,9 +106,9 @@ impl<'repo> GitTree<'repo> {
         Ok(found.map(|entry| blob_id(Kind::of(&entry), entry.id())))
     }
 
-    fn size(&self, oid: Oid, path: &RepoPath) -> Result<Option<u64>, GitError> {
+    fn header(&self, oid: Oid, path: &RepoPath) -> Result<Option<(u64, ObjectType)>, GitError> {
         match self.odb.read_header(oid) {
-            Ok((size, _)) => Ok(Some(size as u64)),
+            Ok((size, kind)) => Ok(Some((size as u64, kind))),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(GitError::read(format!("the size of {path}"))(error)),
         }
@@ -130,8 +134,10 @@ impl Tree for GitTree<'_> {
     fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, GitError> {
         let oid =
             Oid::from_bytes(&blob.0).map_err(GitError::read(format!("the bytes of {path}")))?;
-        match self.size(oid, path)? {
-            Some(size) if size > MAX_BYTES => Err(GitError::TooLarge { path: path.clone(), size }),
+        match self.header(oid, path)? {
+            Some((size, _)) if size > MAX_BYTES => {
+                Err(GitError::TooLarge { path: path.clone(), size })
+            }
             _ => self.read(oid, path),
         }
     }
