@@ -41,7 +41,7 @@ impl Witnessed {
     pub(super) fn note(&mut self, sighted: Sighted<'_>, ledger: &Ledger) {
         match sighted {
             Sighted::Document { key, live, wanted: Some(item), differs } => {
-                let edited = ledger.rows.get(key).is_some_and(|row| row.digest != item.digest);
+                let edited = ledger.is_edited(item);
                 if differs || edited {
                     self.documents.insert(key.clone(), live);
                 }

@@ -40,7 +40,8 @@ impl Marketplace {
     /// Sends the changes, each at most once in a request of its own fate, four
     /// requests in flight. Adoptions and forgotten records need none.
     ///
-    /// Every change that was tried has one outcome at the sink. Creations and
+    /// Every change that was tried has one outcome at the sink, also after the
+    /// sink failed. Creations and
     /// updates go before deletions. What has no outcome when this returns was
     /// not tried, because `stop` was set or an error ended the sending.
     ///
@@ -104,7 +105,7 @@ where
             Sent::Outcomes(outcomes) | Sent::Unsent(outcomes) => outcomes.is_empty(),
             Sent::Uploaded(_) => false,
         };
-        if is_empty || matches!(self.ending, Some(SendError::Sink(_))) {
+        if is_empty {
             return;
         }
         if let Sent::Outcomes(outcomes) = &sent {
@@ -113,7 +114,10 @@ where
                 .filter(|outcome| matches!(outcome.result, Err(Failure::Transient { .. })));
             self.behind.extend(failed.map(|outcome| outcome.change.key.item_id.clone()));
         }
-        if let Err(err) = (self.sink)(sent) {
+        // Also after the sink failed: what is on its way must not be forgotten.
+        if let Err(err) = (self.sink)(sent)
+            && !matches!(self.ending, Some(SendError::Sink(_)))
+        {
             self.ending = Some(SendError::Sink(err));
         }
     }
