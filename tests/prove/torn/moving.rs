@@ -1,0 +1,451 @@
+//! Sources that move: for each kind, how a generation is published.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::generation::files;
+use crate::support::cli::Bench;
+use crate::support::repo::Repo;
+
+/// A source that somebody writes.
+pub(crate) trait Moving: Send {
+    /// SOURCE.
+    fn source(&self) -> OsString;
+
+    /// What the program is told beside it.
+    fn args(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether a generation appears all at once.
+    fn is_atomic(&self) -> bool {
+        true
+    }
+
+    /// Publishes a generation; it stands there whole when this returns.
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng);
+}
+
+/// Everything that git keeps of the past goes.
+pub(super) fn forget_the_past(repo: &Repo) {
+    repo.git(&["reflog", "expire", "--expire=now", "--all"]);
+    repo.git(&["gc", "-q", "--prune=now"]);
+}
+
+/// Replaces all files of a work tree, one after the other.
+pub(super) fn write_tree(repo: &Repo, generation: u64) {
+    repo.git(&["rm", "-q", "-r", "-f", "--ignore-unmatch", "."]);
+    for (path, bytes) in files(generation) {
+        repo.write(&path, bytes);
+    }
+    repo.git(&["add", "-A"]);
+}
+
+/// Makes a commit of a generation at a branch, without a work tree. It has a
+/// parent if one is named.
+pub(super) fn import(repo: &Repo, branch: &str, generation: u64, parent: Option<&str>) -> String {
+    let mut stream = format!("commit refs/heads/{branch}\ncommitter Carl <c@example.com> ");
+    stream.push_str(&format!("{} +0000\ndata 1\nx\n", 1_700_000_000 + generation));
+    if let Some(parent) = parent {
+        stream.push_str(&format!("from {parent}\n"));
+    }
+    stream.push_str("deleteall\n");
+    let mut stream = stream.into_bytes();
+    for (path, bytes) in files(generation) {
+        stream.extend(format!("M 100644 inline {path}\ndata {}\n", bytes.len()).into_bytes());
+        stream.extend(bytes);
+        stream.push(b'\n');
+    }
+    repo.git_with(&["fast-import", "--quiet", "--force"], &stream);
+    repo.git(&["rev-parse", branch])
+}
+
+/// A checkout that somebody commits into.
+pub(crate) struct Commits {
+    pub(super) repo: Repo,
+    /// Each commit takes the place of the last, which goes for good.
+    pub(super) amends: bool,
+}
+
+impl Commits {
+    pub(crate) fn new(amends: bool) -> Self {
+        let repo = Repo::new();
+        write_tree(&repo, 0);
+        repo.commit("0");
+        Self { repo, amends }
+    }
+}
+
+impl Moving for Commits {
+    fn source(&self) -> OsString {
+        self.repo.path().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        write_tree(&self.repo, generation);
+        let amend: &[&str] = if self.amends { &["--amend"] } else { &[] };
+        self.repo.git(&[&["commit", "-q", "-m", "x"], amend].concat());
+        if self.amends && chance.bool() {
+            forget_the_past(&self.repo);
+        }
+    }
+}
+
+/// A repository that is packed anew while it is read.
+pub(crate) struct Packing {
+    repo: Repo,
+    head: String,
+}
+
+impl Packing {
+    pub(crate) fn new() -> Self {
+        let repo = Repo::new();
+        let head = import(&repo, "main", 0, None);
+        Self { repo, head }
+    }
+}
+
+impl Moving for Packing {
+    fn source(&self) -> OsString {
+        self.repo.path().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        self.head = import(&self.repo, "main", generation, Some(&self.head));
+        let chores: [&[&str]; 6] = [
+            &["pack-refs", "--all"],
+            &["repack", "-adq"],
+            &["repack", "-adq", "--write-midx", "--write-bitmap-index"],
+            &["multi-pack-index", "write", "--no-progress"],
+            &["gc", "-q", "--prune=now"],
+            &["prune-packed", "-q"],
+        ];
+        for _ in 0..chance.usize(0..3) {
+            self.repo.git(chores[chance.usize(..chores.len())]);
+        }
+    }
+}
+
+/// A bare repository that is pushed into by force.
+pub(crate) struct Pushed {
+    repo: Repo,
+    bare: PathBuf,
+}
+
+impl Pushed {
+    pub(crate) fn new() -> Self {
+        let repo = Repo::new();
+        let bare = repo.beside("bare.git");
+        repo.git(&["init", "-q", "--bare", "-b", "main", bare.to_str().unwrap()]);
+        let mut this = Self { repo, bare };
+        this.publish(0, &mut fastrand::Rng::with_seed(0));
+        this
+    }
+}
+
+impl Moving for Pushed {
+    fn source(&self) -> OsString {
+        self.bare.clone().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        import(&self.repo, "main", generation, None);
+        let bare = self.bare.to_str().unwrap();
+        self.repo.git(&["push", "-q", "--force", bare, "main"]);
+        if chance.bool() {
+            self.repo.git(&["-C", bare, "gc", "-q", "--prune=now"]);
+        }
+    }
+}
+
+/// A checkout that pulls what was pushed by force.
+pub(crate) struct Pulls {
+    upstream: Repo,
+    repo: Repo,
+}
+
+impl Pulls {
+    pub(crate) fn new() -> Self {
+        let (upstream, repo) = (Repo::new(), Repo::new());
+        let mut this = Self { upstream, repo };
+        this.publish(0, &mut fastrand::Rng::with_seed(0));
+        this
+    }
+}
+
+impl Moving for Pulls {
+    fn source(&self) -> OsString {
+        self.repo.path().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        import(&self.upstream, "main", generation, None);
+        let from = self.upstream.path();
+        self.repo.git(&["fetch", "-q", from.to_str().unwrap(), "+main:refs/remotes/origin/main"]);
+        self.repo.git(&["reset", "-q", "--hard", "origin/main"]);
+        if chance.bool() {
+            forget_the_past(&self.repo);
+        }
+    }
+}
+
+/// A work tree that is read as it lies there, and checked out meanwhile.
+pub(crate) struct WorkTree(pub(crate) Pulls);
+
+impl Moving for WorkTree {
+    fn source(&self) -> OsString {
+        self.0.source()
+    }
+
+    fn args(&self) -> &'static [&'static str] {
+        &["--working-tree"]
+    }
+
+    fn is_atomic(&self) -> bool {
+        false
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        self.0.publish(generation, chance);
+        rest(chance);
+    }
+}
+
+/// Somebody who copies files rests now and then.
+#[expect(clippy::disallowed_methods, reason = "the rhythm of a writer, not a wait")]
+pub(super) fn rest(chance: &mut fastrand::Rng) {
+    if chance.u32(..3) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(chance.u64(..600)));
+    }
+}
+
+/// A checkout in the middle of a pull: locks lie there, the work tree is half
+/// written, and a ref names what arrives after it.
+pub(crate) struct HalfPulls {
+    store: Repo,
+    repo: Repo,
+}
+
+impl HalfPulls {
+    pub(crate) fn new() -> Self {
+        let (store, repo) = (Repo::new(), Repo::new());
+        let mut this = Self { store, repo };
+        this.publish(0, &mut fastrand::Rng::with_seed(0));
+        this
+    }
+
+    fn point(&self, commit: &str) {
+        let path = self.repo.path().join(".git/refs/heads/main");
+        let next = path.with_extension("next");
+        fs::write(&next, format!("{commit}\n")).unwrap();
+        fs::rename(next, path).unwrap();
+    }
+}
+
+impl Moving for HalfPulls {
+    fn source(&self) -> OsString {
+        self.repo.path().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        let commit = import(&self.store, "main", generation, None);
+        let git = self.repo.path().join(".git");
+        fs::write(git.join("index.lock"), "half an index").unwrap();
+        let early = chance.u32(..3) == 0;
+        if early {
+            self.point(&commit);
+        }
+        for (path, bytes) in files(generation).iter().take(chance.usize(1..20)) {
+            self.repo.write(path, &bytes[..bytes.len() / 2]);
+        }
+        // The commit comes first, then the folders, then the files.
+        let listed = self.store.git(&["rev-list", "--objects", "--no-object-names", &commit]);
+        for object in listed.lines() {
+            let at = format!("{}/{}", &object[..2], &object[2..]);
+            let from = self.store.path().join(".git/objects").join(&at);
+            let to = git.join("objects").join(&at);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            if !to.exists() {
+                let next = to.with_extension("next");
+                fs::copy(from, &next).unwrap();
+                fs::rename(next, to).unwrap();
+            }
+        }
+        if !early {
+            self.point(&commit);
+        }
+        fs::remove_file(git.join("index.lock")).unwrap();
+    }
+}
+
+/// A checkout that goes from one branch to the other.
+pub(crate) struct Switches {
+    repo: Repo,
+}
+
+impl Switches {
+    pub(crate) fn new() -> Self {
+        let repo = Repo::new();
+        import(&repo, "other", 1, None);
+        import(&repo, "main", 0, None);
+        repo.git(&["checkout", "-q", "-f", "main"]);
+        Self { repo }
+    }
+}
+
+impl Moving for Switches {
+    fn source(&self) -> OsString {
+        self.repo.path().into()
+    }
+
+    fn publish(&mut self, generation: u64, _: &mut fastrand::Rng) {
+        let here = self.repo.git(&["symbolic-ref", "--short", "HEAD"]);
+        let there = if here == "main" { "other" } else { "main" };
+        import(&self.repo, there, generation, None);
+        self.repo.git(&["checkout", "-q", "-f", there]);
+    }
+}
+
+/// A linked worktree, beside others that come and go.
+pub(crate) struct Linked {
+    repo: Repo,
+}
+
+impl Linked {
+    pub(crate) fn new() -> Self {
+        let repo = Repo::new();
+        import(&repo, "main", 0, None);
+        import(&repo, "side", 0, None);
+        repo.git(&["worktree", "add", "-q", "-f", "../linked", "side"]);
+        Self { repo }
+    }
+}
+
+impl Moving for Linked {
+    fn source(&self) -> OsString {
+        self.repo.beside("linked").into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        import(&self.repo, "side", generation, None);
+        if chance.bool() {
+            self.repo.git(&["worktree", "add", "-q", "--detach", "../more", "side"]);
+            self.repo.git(&["-C", "../linked", "reset", "-q", "--hard"]);
+            self.repo.git(&["worktree", "remove", "--force", "../more"]);
+        } else {
+            forget_the_past(&self.repo);
+        }
+    }
+}
+
+/// A shallow clone that gets deeper, and shallow again.
+pub(crate) struct Deepens {
+    upstream: Repo,
+    repo: Repo,
+    head: String,
+}
+
+impl Deepens {
+    pub(crate) fn new() -> Self {
+        let (upstream, repo) = (Repo::new(), Repo::new());
+        let head = import(&upstream, "main", 0, None);
+        let mut this = Self { upstream, repo, head };
+        this.publish(1, &mut fastrand::Rng::with_seed(0));
+        this
+    }
+}
+
+impl Moving for Deepens {
+    fn source(&self) -> OsString {
+        self.repo.path().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        self.head = import(&self.upstream, "main", generation, Some(&self.head));
+        let url = format!("file://{}", self.upstream.path().display());
+        let fetch = |how: &str| {
+            self.repo.git(&["fetch", "-q", how, &url, "+main:refs/remotes/origin/main"]);
+        };
+        fetch("--depth=1");
+        self.repo.git(&["reset", "-q", "--hard", "origin/main"]);
+        let how = ["--depth=2", "--deepen=1", "--depth=1", "--depth=2147483647"];
+        fetch(how[chance.usize(..how.len())]);
+        if chance.bool() {
+            forget_the_past(&self.repo);
+        }
+    }
+}
+
+/// What git-sync does: a worktree for each commit, a link to the last, and the
+/// one before goes at once.
+pub(crate) struct Flips {
+    repo: Repo,
+    last: Option<String>,
+}
+
+impl Flips {
+    pub(crate) fn new() -> Self {
+        let mut this = Self { repo: Repo::new(), last: None };
+        this.publish(0, &mut fastrand::Rng::with_seed(0));
+        this
+    }
+
+    fn link(&self) -> PathBuf {
+        self.repo.beside("link")
+    }
+}
+
+impl Moving for Flips {
+    fn source(&self) -> OsString {
+        self.link().into()
+    }
+
+    fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        let commit = import(&self.repo, "main", generation, None);
+        let tree = format!("../worktrees/{commit}");
+        self.repo.git(&["worktree", "add", "-q", "-f", "--detach", &tree, &commit]);
+        swap(&self.link(), &format!("worktrees/{commit}"));
+        if let Some(last) = self.last.replace(tree) {
+            if chance.bool() {
+                self.repo.git(&["worktree", "remove", "--force", &last]);
+            } else {
+                fs::remove_dir_all(self.repo.path().join(last)).unwrap();
+                self.repo.git(&["worktree", "prune"]);
+            }
+        }
+        if chance.u32(..4) == 0 {
+            forget_the_past(&self.repo);
+        }
+    }
+}
+
+/// Makes a link lead elsewhere, in one step.
+pub(super) fn swap(link: &Path, target: &str) {
+    let next = link.with_extension("next");
+    std::os::unix::fs::symlink(target, &next).unwrap();
+    fs::rename(next, link).unwrap();
+}
+
+/// All kinds that a run of `apply` reads from this machine.
+pub(crate) fn local(name: &str, bench: &Bench) -> Box<dyn Moving> {
+    use super::folders::{ConfigMap, InPlace, Rsync};
+    let home = bench.home.path();
+    match name {
+        "commits" => Box::new(Commits::new(false)),
+        "amends, gc" => Box::new(Commits::new(true)),
+        "gc, repack, pack-refs" => Box::new(Packing::new()),
+        "pushes into a bare repository" => Box::new(Pushed::new()),
+        "fetch and reset --hard" => Box::new(Pulls::new()),
+        "half-finished pulls" => Box::new(HalfPulls::new()),
+        "branch switches" => Box::new(Switches::new()),
+        "linked worktree" => Box::new(Linked::new()),
+        "shallow clone deepened" => Box::new(Deepens::new()),
+        "git-sync flips" => Box::new(Flips::new()),
+        "ConfigMap swaps" => Box::new(ConfigMap::new(home)),
+        "directory in place" => Box::new(InPlace::new(home)),
+        "rsync" => Box::new(Rsync::new(home)),
+        "work tree, reset --hard" => Box::new(WorkTree(Pulls::new())),
+        _ => panic!("{name}"),
+    }
+}
