@@ -80,10 +80,10 @@ impl<'repo> GitTree<'repo> {
             Kind::Submodule => Node::Submodule { commit: blob },
             Kind::File => match self.size(entry.id(), path)? {
                 Some(size) => Node::File { blob, size },
-                None => Node::Lacking { blob },
+                None => self.lacking(path, Node::Lacking { blob })?,
             },
             Kind::Link => match self.size(entry.id(), path)? {
-                None => Node::LackingLink { blob },
+                None => self.lacking(path, Node::LackingLink { blob })?,
                 Some(size) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
                 Some(_) => {
                     let bytes = self.read(entry.id(), path)?;
@@ -91,6 +91,16 @@ impl<'repo> GitTree<'repo> {
                 }
             },
         })
+    }
+
+    /// A partial clone leaves out bytes on purpose, and says so. In any other
+    /// they are on their way, or gone with a commit that nobody names any more:
+    /// that says nothing of the file.
+    fn lacking(&self, path: &RepoPath, node: Node) -> Result<Node, GitError> {
+        if is_partial(self.repo) {
+            return Ok(node);
+        }
+        Err(GitError::Lacking { what: format!("the bytes of {path}") })
     }
 
     /// The mark of [`GitTree::look`] without the look at the object itself.
@@ -135,6 +145,17 @@ impl Tree for GitTree<'_> {
             _ => self.read(oid, path),
         }
     }
+}
+
+/// Whether git was told that objects of this clone are elsewhere.
+fn is_partial(repo: &Repository) -> bool {
+    let promised = |config: &git2::Config| -> Result<bool, git2::Error> {
+        let mut entries = config.entries(Some(r"^remote\..*\.(promisor|partialclonefilter)$"))?;
+        Ok(entries.next().is_some_and(|entry| entry.is_ok()))
+    };
+    repo.config().is_ok_and(|config| {
+        config.get_entry("extensions.partialclone").is_ok() || promised(&config).unwrap_or(false)
+    })
 }
 
 /// The entry of that name. libgit2 takes no NUL in a name.

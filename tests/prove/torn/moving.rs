@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::generation::files;
-use crate::support::cli::Bench;
 use crate::support::repo::Repo;
 
 /// A source that somebody writes.
@@ -27,10 +26,15 @@ pub(crate) trait Moving: Send {
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng);
 }
 
-/// Everything that git keeps of the past goes.
-pub(super) fn forget_the_past(repo: &Repo) {
+/// Everything that git keeps of the past goes; now and then what is left is
+/// packed, too.
+pub(super) fn forget_the_past(repo: &Repo, chance: &mut fastrand::Rng) {
     repo.git(&["reflog", "expire", "--expire=now", "--all"]);
-    repo.git(&["gc", "-q", "--prune=now"]);
+    if chance.u32(..8) == 0 {
+        repo.git(&["gc", "-q", "--prune=now"]);
+    } else {
+        repo.git(&["prune", "--expire=now"]);
+    }
 }
 
 /// Replaces all files of a work tree, one after the other.
@@ -84,10 +88,14 @@ impl Moving for Commits {
 
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
         write_tree(&self.repo, generation);
-        let amend: &[&str] = if self.amends { &["--amend"] } else { &[] };
-        self.repo.git(&[&["commit", "-q", "-m", "x"], amend].concat());
+        let commit: &[&str] = if self.amends {
+            &["commit", "-q", "-m", "x", "--amend"]
+        } else {
+            &["commit", "-q", "-m", "x"]
+        };
+        self.repo.git(commit);
         if self.amends && chance.bool() {
-            forget_the_past(&self.repo);
+            forget_the_past(&self.repo, chance);
         }
     }
 }
@@ -153,8 +161,10 @@ impl Moving for Pushed {
         import(&self.repo, "main", generation, None);
         let bare = self.bare.to_str().unwrap();
         self.repo.git(&["push", "-q", "--force", bare, "main"]);
-        if chance.bool() {
-            self.repo.git(&["-C", bare, "gc", "-q", "--prune=now"]);
+        match chance.u32(..16) {
+            0 => drop(self.repo.git(&["-C", bare, "gc", "-q", "--prune=now"])),
+            1..8 => drop(self.repo.git(&["-C", bare, "prune", "--expire=now"])),
+            _ => {}
         }
     }
 }
@@ -185,13 +195,19 @@ impl Moving for Pulls {
         self.repo.git(&["fetch", "-q", from.to_str().unwrap(), "+main:refs/remotes/origin/main"]);
         self.repo.git(&["reset", "-q", "--hard", "origin/main"]);
         if chance.bool() {
-            forget_the_past(&self.repo);
+            forget_the_past(&self.repo, chance);
         }
     }
 }
 
 /// A work tree that is read as it lies there, and checked out meanwhile.
-pub(crate) struct WorkTree(pub(crate) Pulls);
+pub(crate) struct WorkTree(Pulls);
+
+impl WorkTree {
+    pub(crate) fn new() -> Self {
+        Self(Pulls::new())
+    }
+}
 
 impl Moving for WorkTree {
     fn source(&self) -> OsString {
@@ -213,11 +229,15 @@ impl Moving for WorkTree {
 }
 
 /// Somebody who copies files rests now and then.
-#[expect(clippy::disallowed_methods, reason = "the rhythm of a writer, not a wait")]
 pub(super) fn rest(chance: &mut fastrand::Rng) {
     if chance.u32(..3) == 0 {
-        std::thread::sleep(std::time::Duration::from_millis(chance.u64(..600)));
+        pause(chance.u64(..600));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the rhythm of a writer, not a wait")]
+fn pause(milliseconds: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
 }
 
 /// A checkout in the middle of a pull: locks lie there, the work tree is half
@@ -252,7 +272,7 @@ impl Moving for HalfPulls {
         let commit = import(&self.store, "main", generation, None);
         let git = self.repo.path().join(".git");
         fs::write(git.join("index.lock"), "half an index").unwrap();
-        let early = chance.u32(..3) == 0;
+        let early = chance.bool();
         if early {
             self.point(&commit);
         }
@@ -267,6 +287,7 @@ impl Moving for HalfPulls {
             let to = git.join("objects").join(&at);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             if !to.exists() {
+                pause(chance.u64(..2));
                 let next = to.with_extension("next");
                 fs::copy(from, &next).unwrap();
                 fs::rename(next, to).unwrap();
@@ -334,7 +355,7 @@ impl Moving for Linked {
             self.repo.git(&["-C", "../linked", "reset", "-q", "--hard"]);
             self.repo.git(&["worktree", "remove", "--force", "../more"]);
         } else {
-            forget_the_past(&self.repo);
+            forget_the_past(&self.repo, chance);
         }
     }
 }
@@ -372,7 +393,7 @@ impl Moving for Deepens {
         let how = ["--depth=2", "--deepen=1", "--depth=1", "--depth=2147483647"];
         fetch(how[chance.usize(..how.len())]);
         if chance.bool() {
-            forget_the_past(&self.repo);
+            forget_the_past(&self.repo, chance);
         }
     }
 }
@@ -415,37 +436,15 @@ impl Moving for Flips {
             }
         }
         if chance.u32(..4) == 0 {
-            forget_the_past(&self.repo);
+            forget_the_past(&self.repo, chance);
         }
     }
 }
 
 /// Makes a link lead elsewhere, in one step.
 pub(super) fn swap(link: &Path, target: &str) {
-    let next = link.with_extension("next");
+    let name = link.file_name().unwrap().to_str().unwrap();
+    let next = link.with_file_name(format!("{name}_tmp"));
     std::os::unix::fs::symlink(target, &next).unwrap();
     fs::rename(next, link).unwrap();
-}
-
-/// All kinds that a run of `apply` reads from this machine.
-pub(crate) fn local(name: &str, bench: &Bench) -> Box<dyn Moving> {
-    use super::folders::{ConfigMap, InPlace, Rsync};
-    let home = bench.home.path();
-    match name {
-        "commits" => Box::new(Commits::new(false)),
-        "amends, gc" => Box::new(Commits::new(true)),
-        "gc, repack, pack-refs" => Box::new(Packing::new()),
-        "pushes into a bare repository" => Box::new(Pushed::new()),
-        "fetch and reset --hard" => Box::new(Pulls::new()),
-        "half-finished pulls" => Box::new(HalfPulls::new()),
-        "branch switches" => Box::new(Switches::new()),
-        "linked worktree" => Box::new(Linked::new()),
-        "shallow clone deepened" => Box::new(Deepens::new()),
-        "git-sync flips" => Box::new(Flips::new()),
-        "ConfigMap swaps" => Box::new(ConfigMap::new(home)),
-        "directory in place" => Box::new(InPlace::new(home)),
-        "rsync" => Box::new(Rsync::new(home)),
-        "work tree, reset --hard" => Box::new(WorkTree(Pulls::new())),
-        _ => panic!("{name}"),
-    }
 }

@@ -45,7 +45,7 @@ impl Moving for Served {
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
         import(&self.repo, "main", generation, None);
         match chance.u32(..3) {
-            0 => forget_the_past(&self.repo),
+            0 => forget_the_past(&self.repo, chance),
             1 => drop(self.repo.git(&["repack", "-adq"])),
             _ => {}
         }
