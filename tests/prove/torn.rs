@@ -34,6 +34,8 @@ struct Tally {
     moved: usize,
     repeated: usize,
     errors: usize,
+    /// Passes that took a writer who rested for one who was done.
+    rested: usize,
     /// What is wrong.
     wrong: Vec<String>,
 }
@@ -89,6 +91,7 @@ fn no_mixed_snapshot_is_planned() {
             "moved meanwhile",
             "tried again",
             "told an error",
+            "writer rested",
             "wrong",
         ],
     );
@@ -113,6 +116,7 @@ fn no_mixed_snapshot_is_planned() {
             tally.moved,
             tally.repeated,
             tally.errors,
+            tally.rested,
             tally.wrong.len(),
         ];
         let cells = numbers.map(|number| number.to_string());

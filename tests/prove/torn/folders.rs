@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::generation::files;
 use super::moving::{Moving, rest, swap};
@@ -58,11 +59,32 @@ fn put(path: &Path, bytes: &[u8]) {
 pub(crate) struct InPlace {
     root: PathBuf,
     there: BTreeSet<String>,
+    steps: Steps,
+}
+
+/// The pace of a writer.
+struct Steps {
+    last: Instant,
+    longest: Duration,
+}
+
+impl Steps {
+    fn begin() -> Self {
+        Self { last: Instant::now(), longest: Duration::ZERO }
+    }
+
+    /// Something was written.
+    fn step(&mut self) {
+        let now = Instant::now();
+        self.longest = self.longest.max(now - self.last);
+        self.last = now;
+    }
 }
 
 impl InPlace {
     pub(crate) fn new(home: &Path) -> Self {
-        let mut this = Self { root: home.join("plain"), there: BTreeSet::new() };
+        let root = home.join("plain");
+        let mut this = Self { root, there: BTreeSet::new(), steps: Steps::begin() };
         this.publish(0, &mut fastrand::Rng::with_seed(0));
         this
     }
@@ -77,20 +99,29 @@ impl Moving for InPlace {
         false
     }
 
+    fn rested(&self) -> Duration {
+        self.steps.longest
+    }
+
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
         let mut files = files(generation);
         chance.shuffle(&mut files);
+        self.steps = Steps::begin();
         for (path, bytes) in &files {
             let path = self.root.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             let mut file = fs::File::create(path).unwrap();
             let (first, second) = bytes.split_at(bytes.len() / 2);
+            self.steps.step();
             file.write_all(first).unwrap();
+            self.steps.step();
             file.write_all(second).unwrap();
+            self.steps.step();
         }
         let now: BTreeSet<String> = files.into_iter().map(|(path, _)| path).collect();
         for gone in self.there.difference(&now) {
             fs::remove_file(self.root.join(gone)).unwrap();
+            self.steps.step();
         }
         self.there = now;
         rest(chance);
@@ -115,28 +146,36 @@ impl Moving for Rsync {
         false
     }
 
+    fn rested(&self) -> Duration {
+        self.0.rested()
+    }
+
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
-        let Self(InPlace { root, there }) = self;
+        let Self(InPlace { root, there, steps }) = self;
+        *steps = Steps::begin();
         let files = files(generation);
         let now: BTreeSet<String> = files.iter().map(|(path, _)| path.clone()).collect();
-        let clear = |there: &BTreeSet<String>| {
+        let clear = |there: &BTreeSet<String>, steps: &mut Steps| {
             for gone in there.difference(&now) {
                 fs::remove_file(root.join(gone)).unwrap();
+                steps.step();
             }
         };
         let before = chance.bool();
         if before {
-            clear(there);
+            clear(there, steps);
         }
         for (path, bytes) in &files {
             let path = root.join(path);
             let name = path.file_name().unwrap().to_str().unwrap();
             let beside = path.with_file_name(format!(".{name}.{:06x}", chance.u32(..0xff_ffff)));
             put(&beside, bytes);
+            steps.step();
             fs::rename(beside, path).unwrap();
+            steps.step();
         }
         if !before {
-            clear(there);
+            clear(there, steps);
         }
         *there = now;
         rest(chance);

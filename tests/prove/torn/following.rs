@@ -56,6 +56,7 @@ pub(crate) fn followed(
         moved: spans.into_iter().filter(|span| writer.moved(*span)).count(),
         repeated: run.lines("Recovered").len(),
         errors: told(&run),
+        rested: 0,
         wrong: judge.wrong,
     }
 }

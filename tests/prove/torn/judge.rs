@@ -15,18 +15,15 @@ const NEVER: [&str; 5] = ["Invalid", "Questionable", "Held", "Rejected", "Drifte
 #[derive(Default)]
 pub(crate) struct Judge {
     generations: BTreeMap<String, u64>,
+    /// `item version` → the generations of its pictures: one that is there is
+    /// not sent again.
+    pictures: BTreeMap<String, BTreeSet<u64>>,
     /// What is wrong.
     pub(crate) wrong: Vec<String>,
 }
 
-/// What the marketplace got, in its order.
-#[derive(Default)]
-struct Got {
-    /// `item version` → the generation of each of its documents.
-    documents: BTreeMap<String, Vec<u64>>,
-    /// `item version` → the generations of its pictures.
-    pictures: BTreeMap<String, BTreeSet<u64>>,
-}
+/// `item version` → the generation of each of its documents, in their order.
+type Got = BTreeMap<String, Vec<u64>>;
 
 impl Judge {
     /// Holds a run against what it sent. `begun` is the last generation that
@@ -44,7 +41,7 @@ impl Judge {
             match message.as_str() {
                 "Loaded" => self.loaded(&line),
                 "Created" | "Updated" => {
-                    let sent = got.documents.get_mut(&item).filter(|sent| !sent.is_empty());
+                    let sent = got.get_mut(&item).filter(|sent| !sent.is_empty());
                     let Some(sent) = sent else {
                         self.wrong.push(format!("{message} {item} was not sent: {line}"));
                         continue;
@@ -60,7 +57,7 @@ impl Judge {
                 _ => {}
             }
         }
-        for (item, left) in got.documents.iter().filter(|(_, left)| !left.is_empty()) {
+        for (item, left) in got.iter().filter(|(_, left)| !left.is_empty()) {
             self.wrong.push(format!("{item} of {left:?} was sent and not told"));
         }
         for (commit, generations) in named {
@@ -99,7 +96,7 @@ impl Judge {
                     if generation.is_none() {
                         self.wrong.push(format!("a torn picture was sent for {:?}", call.items));
                     }
-                    let of_item = got.pictures.entry(call.items[0].clone()).or_default();
+                    let of_item = self.pictures.entry(call.items[0].clone()).or_default();
                     of_item.extend(generation);
                 }
                 Route::Apply => self.applied(&mut got, body()),
@@ -117,12 +114,12 @@ impl Judge {
                 self.wrong.push(format!("a torn document was sent: {document}"));
                 continue;
             };
-            let pictures = got.pictures.get(&name);
+            let pictures = self.pictures.get(&name);
             if is_pictured(&name) && !pictures.is_some_and(|of| of.contains(&generation)) {
                 let why = format!("{name} of {generation} was sent with a picture of {pictures:?}");
                 self.wrong.push(why);
             }
-            got.documents.entry(name).or_default().push(generation);
+            got.entry(name).or_default().push(generation);
         }
     }
 

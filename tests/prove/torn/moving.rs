@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::generation::files;
 use crate::support::repo::Repo;
@@ -20,6 +21,17 @@ pub(crate) trait Moving: Send {
     /// Whether a generation appears all at once.
     fn is_atomic(&self) -> bool {
         true
+    }
+
+    /// The longest time within the last publication in which nothing was
+    /// written, of what does not appear all at once.
+    fn rested(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether it may be that no reading is possible for long.
+    fn may_be_refused(&self) -> bool {
+        !self.is_atomic()
     }
 
     /// Publishes a generation; it stands there whole when this returns.
@@ -201,11 +213,11 @@ impl Moving for Pulls {
 }
 
 /// A work tree that is read as it lies there, and checked out meanwhile.
-pub(crate) struct WorkTree(Pulls);
+pub(crate) struct WorkTree(Pulls, Duration);
 
 impl WorkTree {
     pub(crate) fn new() -> Self {
-        Self(Pulls::new())
+        Self(Pulls::new(), Duration::ZERO)
     }
 }
 
@@ -222,8 +234,15 @@ impl Moving for WorkTree {
         false
     }
 
+    fn rested(&self) -> Duration {
+        self.1
+    }
+
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
+        let began = Instant::now();
         self.0.publish(generation, chance);
+        // What git does in it is not seen from here.
+        self.1 = began.elapsed();
         rest(chance);
     }
 }
@@ -237,7 +256,7 @@ pub(super) fn rest(chance: &mut fastrand::Rng) {
 
 #[expect(clippy::disallowed_methods, reason = "the rhythm of a writer, not a wait")]
 fn pause(milliseconds: u64) {
-    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+    std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
 /// A checkout in the middle of a pull: locks lie there, the work tree is half
@@ -268,6 +287,10 @@ impl Moving for HalfPulls {
         self.repo.path().into()
     }
 
+    fn may_be_refused(&self) -> bool {
+        true
+    }
+
     fn publish(&mut self, generation: u64, chance: &mut fastrand::Rng) {
         let commit = import(&self.store, "main", generation, None);
         let git = self.repo.path().join(".git");
@@ -279,9 +302,11 @@ impl Moving for HalfPulls {
         for (path, bytes) in files(generation).iter().take(chance.usize(1..20)) {
             self.repo.write(path, &bytes[..bytes.len() / 2]);
         }
-        // The commit comes first, then the folders, then the files.
-        let listed = self.store.git(&["rev-list", "--objects", "--no-object-names", &commit]);
-        for object in listed.lines() {
+        // The commit and the folders come first, then the files.
+        let list = ["rev-list", "--objects", "--no-object-names", &commit];
+        let folders = self.store.git(&[list.as_slice(), &["--filter=blob:none"]].concat());
+        let all = self.store.git(&list);
+        for object in folders.lines().chain(all.lines()) {
             let at = format!("{}/{}", &object[..2], &object[2..]);
             let from = self.store.path().join(".git/objects").join(&at);
             let to = git.join("objects").join(&at);

@@ -12,7 +12,7 @@ use super::Tally;
 use super::judge::Judge;
 use super::moving::Moving;
 use super::writer::{Stop, Writer};
-use crate::support::cli::{Bench, Run};
+use crate::support::cli::{Bench, Run, until};
 
 /// What every run is told: what a generation lacks goes, and a source that
 /// never holds still is given up soon.
@@ -28,6 +28,7 @@ pub(crate) fn applied(
     passes: usize,
     chance: fastrand::Rng,
 ) -> Tally {
+    let may_be_refused = moving.may_be_refused();
     let (source, args) = (moving.source(), [ARGS.as_slice(), moving.args()].concat());
     let apply = || bench.apply_from(Path::new(&source), &args);
     let writer = Writer::default();
@@ -55,6 +56,16 @@ pub(crate) fn applied(
                 code => judge.wrong.push(format!("it exits {code:?} and does not say where")),
             }
             if judge.wrong.len() > known {
+                let begun = writer.begun.load(Ordering::SeqCst);
+                until("what is being written is whole", || {
+                    writer.done.load(Ordering::SeqCst) >= begun
+                });
+                if reading(&run).is_some_and(|span| writer.rested(span)) {
+                    tally.rested += 1;
+                    judge.wrong.truncate(known);
+                }
+            }
+            if judge.wrong.len() > known {
                 println!("{:#?}\n{run}", &judge.wrong[known..]);
             }
         }
@@ -65,6 +76,10 @@ pub(crate) fn applied(
     judge.run(bench, &run, last);
     if run.code != Some(0) || judge.stands(bench) != Some(last) {
         judge.wrong.push(format!("the last generation, {last}, is not there in the end:\n{run}"));
+    }
+    // A source that moves all at once can be read, if it is tried again.
+    if !may_be_refused && passes >= 20 && tally.errors * 3 > passes {
+        judge.wrong.push(format!("{} of {passes} readings were refused", tally.errors));
     }
     Tally { generations: last, wrong: judge.wrong, ..tally }
 }
