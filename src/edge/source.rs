@@ -390,9 +390,8 @@ impl SourceTree<'_> {
     /// The same result; what is not there because the source moved on is told
     /// as that.
     fn told<T>(&self, result: Result<T, SourceError>) -> Result<T, SourceError> {
-        result.map_err(|error| match self.is_head {
-            true => self.source.told(Some(self.commit()), error),
-            false => error,
+        result.map_err(|error| {
+            if self.is_head { self.source.told(Some(self.commit()), error) } else { error }
         })
     }
 

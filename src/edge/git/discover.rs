@@ -40,9 +40,10 @@ pub(super) fn find(path: &Path) -> Result<Option<(Repository, RepoPath)>, GitErr
         || path.canonicalize().map_err(|source| GitError::Source { path: path.to_owned(), source });
     let mut at = led_to()?;
     for _ in 0..MAX_FLIPS {
-        let found = match at.is_dir() {
-            true => open(&at),
-            false => Err(GitError::NotADirectory { path: path.to_owned() }),
+        let found = if at.is_dir() {
+            open(&at)
+        } else {
+            Err(GitError::NotADirectory { path: path.to_owned() })
         };
         let now = led_to()?;
         if now == at {

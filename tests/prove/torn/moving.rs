@@ -61,11 +61,11 @@ pub(super) fn write_tree(repo: &Repo, generation: u64) {
 /// Makes a commit of a generation at a branch, without a work tree. It has a
 /// parent if one is named.
 pub(super) fn import(repo: &Repo, branch: &str, generation: u64, parent: Option<&str>) -> String {
-    let mut stream = format!("commit refs/heads/{branch}\ncommitter Carl <c@example.com> ");
-    stream.push_str(&format!("{} +0000\ndata 1\nx\n", 1_700_000_000 + generation));
-    if let Some(parent) = parent {
-        stream.push_str(&format!("from {parent}\n"));
-    }
+    let from = parent.map(|parent| format!("from {parent}\n")).unwrap_or_default();
+    let time = 1_700_000_000 + generation;
+    let mut stream = format!(
+        "commit refs/heads/{branch}\ncommitter Carl <c@example.com> {time} +0000\ndata 1\nx\n{from}"
+    );
     stream.push_str("deleteall\n");
     let mut stream = stream.into_bytes();
     for (path, bytes) in files(generation) {
