@@ -200,7 +200,7 @@ impl CommandError {
                     if *is_shallow { deepen } else { "" }
                 ))
             }
-            Self::Source(SourceError::Git(GitError::Lacking { .. } | GitError::NoCommit { .. })) => Some(
+            Self::Source(error) | Self::Cycle(CycleError::Source(error)) if lacks(error) => Some(
                 "`git fetch --unshallow` completes a shallow clone, `git fetch --refetch --no-filter` a partial one"
                     .to_owned(),
             ),
@@ -249,6 +249,16 @@ impl CommandError {
     pub fn chain(&self) -> String {
         chain(self)
     }
+}
+
+/// Whether a clone has not all that it should have.
+fn lacks(error: &SourceError) -> bool {
+    use GitError as G;
+    matches!(
+        error,
+        SourceError::Git(G::Lacking { .. } | G::NoCommit { .. })
+            | SourceError::Damaged { source: G::Lacking { .. } | G::NoCommit { .. }, .. }
+    )
 }
 
 /// The same in one line, for the log.

@@ -90,6 +90,12 @@ pub enum GitError {
         /// As given.
         path: PathBuf,
     },
+    /// A link on the way to the source does not hold still.
+    #[error("the source {path} led elsewhere each time that it was looked at")]
+    Flipping {
+        /// As given.
+        path: PathBuf,
+    },
     /// There is a `.git`, but no repository behind it.
     #[error(
         "{path} looks like a git checkout, but the repository behind it cannot be found; \
@@ -311,13 +317,7 @@ impl Checkout {
     /// consists of.
     pub fn discover(path: &Path) -> Result<Option<(Self, RepoPath)>, GitError> {
         prepare()?;
-        let at = path
-            .canonicalize()
-            .map_err(|source| GitError::Source { path: path.to_owned(), source })?;
-        if !at.is_dir() {
-            return Err(GitError::NotADirectory { path: path.to_owned() });
-        }
-        Ok(discover::open(&at)?.map(|(repo, source)| (Self { repo }, source)))
+        Ok(discover::find(path)?.map(|(repo, source)| (Self { repo }, source)))
     }
 
     /// The commit at HEAD, or [`GitError::Unborn`].

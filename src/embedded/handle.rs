@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -49,6 +50,10 @@ pub struct Exchange {
     pub authorized: bool,
     /// Of an upload: asset type, file name, bytes and type.
     pub upload: Option<String>,
+    /// Of an apply and of an upload: the body as sent, if the log has room for
+    /// it ([`Handle::keep_bodies`]). It is not shown.
+    #[serde(skip)]
+    pub body: Option<Bytes>,
     /// The fault that decided its answer.
     pub fault: Option<FaultKind>,
     /// The status of the answer; none if there was no answer.
@@ -85,6 +90,8 @@ pub(crate) struct World {
     journal: Option<Journal>,
     faults: Faults,
     log: VecDeque<Exchange>,
+    /// How many bytes of bodies the log may hold, and holds.
+    bodies: (usize, usize),
     counts: BTreeMap<Route, u64>,
     clock: u64,
 }
@@ -127,6 +134,7 @@ fn start(
         journal,
         faults: Faults::default(),
         log: VecDeque::new(),
+        bodies: (0, 0),
         counts: BTreeMap::new(),
         clock: 0,
     };
@@ -216,6 +224,17 @@ impl Handle {
         self.world().state.file_names().count()
     }
 
+    /// The bytes of an image, by the last part of its location.
+    pub fn file(&self, name: &str) -> Option<Bytes> {
+        self.world().state.file(name).map(|file| file.bytes.clone())
+    }
+
+    /// Keeps the bodies of applies and uploads in the log, from now on and up
+    /// to so many bytes in all. By default none is kept.
+    pub fn keep_bodies(&self, most: usize) {
+        self.world().bodies.0 = most;
+    }
+
     /// Lets a fault strike from now on. Beyond
     /// [`MAX_FAULTS`](crate::embedded::MAX_FAULTS) it is not taken, and the
     /// answer is `false`.
@@ -237,6 +256,7 @@ impl Handle {
     pub fn clear_log(&self) {
         let mut world = self.world();
         world.log.clear();
+        world.bodies.1 = 0;
         world.counts.clear();
     }
 
@@ -290,10 +310,7 @@ impl Handle {
         exchange.items.truncate(MAX_LOGGED_ITEMS);
         exchange.fault = strikes.decisive.as_ref().map(|(kind, _)| kind.clone());
         *world.counts.entry(exchange.route).or_default() += 1;
-        if world.log.len() >= MAX_LOG {
-            world.log.pop_front();
-        }
-        world.log.push_back(exchange);
+        world.note(exchange);
         (began, strikes)
     }
 
@@ -312,6 +329,20 @@ impl Handle {
 }
 
 impl World {
+    /// Takes a request into the log.
+    fn note(&mut self, mut exchange: Exchange) {
+        let size = |exchange: &Exchange| exchange.body.as_ref().map_or(0, Bytes::len);
+        if self.log.len() >= MAX_LOG
+            && let Some(oldest) = self.log.pop_front()
+        {
+            self.bodies.1 -= size(&oldest);
+        }
+        let (most, held) = self.bodies;
+        exchange.body = exchange.body.filter(|body| held.saturating_add(body.len()) <= most);
+        self.bodies.1 += size(&exchange);
+        self.log.push_back(exchange);
+    }
+
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock

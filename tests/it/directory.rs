@@ -5,7 +5,7 @@ mod volume;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -193,6 +193,33 @@ fn what_changed_since_is_noticed() {
     assert!(!tree.still_holds().unwrap());
     fs::remove_dir_all(root.join("s")).unwrap();
     assert!(!tree.still_holds().unwrap());
+}
+
+#[test]
+fn what_was_just_written_is_given_time() {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path();
+    write(root, "a.json", "a");
+    write(root, "gone.json", "a");
+    read(root, "");
+    let since = |at: &Path| {
+        let found = fs::symlink_metadata(at).unwrap();
+        let at = Duration::new(
+            found.ctime().try_into().unwrap(),
+            found.ctime_nsec().try_into().unwrap(),
+        );
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + at).unwrap()
+    };
+    let file = root.join("a.json");
+    // A time that was set by whoever copied the file does not count.
+    write(root, "a.json", "b");
+    File::open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    read(root, "");
+    assert!(since(&file) >= Duration::from_millis(200), "{:?}", since(&file));
+    // Of what is gone the folder tells.
+    fs::remove_file(root.join("gone.json")).unwrap();
+    read(root, "");
+    assert!(since(root) >= Duration::from_millis(200), "{:?}", since(root));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod changes;
 mod hostile;
+mod moved;
 mod plain;
 mod uncommitted;
 

@@ -21,6 +21,34 @@ use crate::domain::item::RepoPath;
 /// `extensions.worktreeConfig`.
 const CONFIGS: [&str; 2] = ["config", "config.worktree"];
 
+/// How often a source is looked for whose path leads elsewhere each time.
+const MAX_FLIPS: usize = 8;
+
+/// The repository that holds `path`, links resolved, and the path from its
+/// root to there.
+///
+/// git-sync lets a link lead to another checkout and removes the one before at
+/// once: what was found of a folder that the path does not lead to any more,
+/// such as no repository, says nothing.
+pub(super) fn find(path: &Path) -> Result<Option<(Repository, RepoPath)>, GitError> {
+    let led_to =
+        || path.canonicalize().map_err(|source| GitError::Source { path: path.to_owned(), source });
+    let mut at = led_to()?;
+    for _ in 0..MAX_FLIPS {
+        let found = if at.is_dir() {
+            open(&at)
+        } else {
+            Err(GitError::NotADirectory { path: path.to_owned() })
+        };
+        let now = led_to()?;
+        if now == at {
+            return found;
+        }
+        at = now;
+    }
+    Err(GitError::Flipping { path: path.to_owned() })
+}
+
 /// The repository that holds `at`, a resolved path of a folder, and the path
 /// from its root to there.
 pub(super) fn open(at: &Path) -> Result<Option<(Repository, RepoPath)>, GitError> {

@@ -83,10 +83,10 @@ impl<'repo> GitTree<'repo> {
             Kind::File => match self.header(entry.id(), path)? {
                 Some((size, ObjectType::Blob)) => Node::File { blob, size },
                 Some(_) => Node::Special,
-                None => Node::Lacking { blob },
+                None => self.lacking(path, Node::Lacking { blob })?,
             },
             Kind::Link => match self.header(entry.id(), path)? {
-                None => Node::LackingLink { blob },
+                None => self.lacking(path, Node::LackingLink { blob })?,
                 Some((_, kind)) if kind != ObjectType::Blob => Node::Special,
                 Some((size, _)) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
                 Some(_) => {
@@ -95,6 +95,16 @@ impl<'repo> GitTree<'repo> {
                 }
             },
         })
+    }
+
+    /// A partial clone leaves out bytes on purpose, and says so. In any other
+    /// they are on their way, or gone with a commit that nobody names any more:
+    /// that says nothing of the file.
+    fn lacking(&self, path: &RepoPath, node: Node) -> Result<Node, GitError> {
+        if is_partial(self.repo) {
+            return Ok(node);
+        }
+        Err(GitError::Lacking { what: format!("the bytes of {path}") })
     }
 
     /// The mark of [`GitTree::look`] without the look at the object itself.
@@ -141,6 +151,17 @@ impl Tree for GitTree<'_> {
             _ => self.read(oid, path),
         }
     }
+}
+
+/// Whether git was told that objects of this clone are elsewhere.
+fn is_partial(repo: &Repository) -> bool {
+    let promised = |config: &git2::Config| -> Result<bool, git2::Error> {
+        let mut entries = config.entries(Some(r"^remote\..*\.(promisor|partialclonefilter)$"))?;
+        Ok(entries.next().is_some_and(|entry| entry.is_ok()))
+    };
+    repo.config().is_ok_and(|config| {
+        config.get_entry("extensions.partialclone").is_ok() || promised(&config).unwrap_or(false)
+    })
 }
 
 /// The entry of that name. libgit2 takes no NUL in a name.
