@@ -26,7 +26,7 @@ mod tap;
 
 use std::cell::RefCell;
 
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use self::history::{History, Witness};
 use self::lab::{Lab, agrees, refuses};
@@ -98,6 +98,30 @@ fn is_right(witness: &Witness<'_>) -> Result<bool, String> {
     }
 }
 
+/// Everything that comes out of a history.
+fn told_by(lab: &Lab, steps: &[Step]) -> Result<Vec<String>, String> {
+    let mut history = History::begin(lab);
+    let mut told = Vec::new();
+    for step in steps {
+        if let Some(witness) = history.step(step, &mut Tally::default())? {
+            told.extend(witness.told());
+        }
+    }
+    Ok(told)
+}
+
+/// Law 6.
+fn same(lab: &Lab, steps: &[Step]) -> Result<(), String> {
+    let (one, other) = (told_by(lab, steps)?, told_by(lab, steps)?);
+    match one.iter().zip(&other).find(|(one, other)| one != other) {
+        Some((one, other)) => Err(format!("once\n{one}\nand once\n{other}")),
+        None if one.len() != other.len() => {
+            Err(format!("once {} lines, once {}", one.len(), other.len()))
+        }
+        None => Ok(()),
+    }
+}
+
 fn runner(cases: usize, seed: u64) -> TestRunner {
     let config = Config {
         cases: u32::try_from(cases).unwrap(),
@@ -108,6 +132,15 @@ fn runner(cases: usize, seed: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// A failure with the shortest history that shows it, on one line.
+fn told(lived: Result<(), TestError<Vec<Step>>>) {
+    match lived {
+        Ok(()) => {}
+        Err(TestError::Fail(why, steps)) => panic!("{why}\nvec!{steps:?}"),
+        Err(abort) => panic!("{abort}"),
+    }
 }
 
 #[test]
@@ -124,10 +157,21 @@ fn histories_keep_the_laws() {
         findings.row(&[&kind, &what, &times]);
     }
     findings.note(format!("{cases} histories; each ended with three passes in fair weather."));
-    if let Err(failed) = lived {
-        panic!("{failed}");
-    }
+    told(lived);
     if long() {
         assert_eq!(tally.missing(), Vec::<String>::new(), "never came");
     }
+}
+
+/// Law 6: same input, same bytes out.
+#[test]
+fn the_same_history_is_told_in_the_same_bytes() {
+    let mut findings = Findings::begin("laws-same", &["histories", "differences"]);
+    let cases = rounds(16, 1500);
+    let lab = Lab::new();
+    told(
+        runner(cases, findings.seed)
+            .run(&history(), |steps| same(&lab, &steps).map_err(TestCaseError::fail)),
+    );
+    findings.row(&[&cases.to_string(), "0"]);
 }

@@ -22,7 +22,7 @@ pub(crate) fn name_of(number: usize) -> Name {
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Doc {
     name: u8,
-    description: Option<u8>,
+    repository: Option<u8>,
     resources: u8,
     lifecycle: Option<u8>,
     picture: Option<usize>,
@@ -139,9 +139,8 @@ impl Catalogue {
         };
         document["name"] = json!(format!("Name {}", doc.name));
         let object = document.as_object_mut().unwrap();
-        object.remove("description");
-        if let Some(description) = doc.description {
-            object.insert("description".to_owned(), json!(format!("d{description}")));
+        if let Some(value) = doc.repository {
+            object.insert("repositoryUrl".to_owned(), json!(repository(value)));
         }
         let status = if doc.lifecycle == Some(1) { "draft" } else { "published" };
         object.insert("lifecycleStatus".to_owned(), json!(status));
@@ -165,7 +164,7 @@ impl Catalogue {
             || doc.schema
                 && match self.rule {
                     Rule::Any => false,
-                    Rule::Strict => doc.description == Some(2),
+                    Rule::Strict => doc.repository == Some(2),
                     Rule::None => true,
                 }
     }
@@ -229,9 +228,12 @@ impl Catalogue {
         match self.rule {
             Rule::None => {}
             rule => {
-                let texts =
-                    if rule == Rule::Any { json!({}) } else { json!({"enum": ["d0", "d1"]}) };
-                let schema = json!({ "type": "object", "properties": { "description": texts } });
+                let texts = if rule == Rule::Any {
+                    json!({})
+                } else {
+                    json!({ "enum": [repository(0), repository(1)] })
+                };
+                let schema = json!({ "type": "object", "properties": { "repositoryUrl": texts } });
                 put("schemas/item.schema.json".to_owned(), "100644", schema.to_string().into());
             }
         }
@@ -273,7 +275,7 @@ impl Doc {
     fn set(&mut self, field: &Field) {
         match field {
             Field::Name(value) => self.name = *value,
-            Field::Description(value) => self.description = *value,
+            Field::Repository(value) => self.repository = *value,
             Field::Resources(value) => self.resources = *value,
             Field::Lifecycle(value) => self.lifecycle = *value,
             Field::Picture(value) => self.picture = value.map(|picture| picture % PICTURES),
@@ -283,6 +285,11 @@ impl Doc {
             Field::Foreign(value) => self.foreign = *value,
         }
     }
+}
+
+/// A field that may be left out.
+pub(crate) fn repository(value: u8) -> String {
+    format!("https://example.com/repository-{value}")
 }
 
 /// A picture with this content.

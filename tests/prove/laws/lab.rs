@@ -11,7 +11,7 @@ use marketsync::embedded::{Handle, Settings, Switches};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::catalogue::{Name, Wanted, Wishes};
+use super::catalogue::{Name, Wanted, Wishes, repository};
 use super::steps::{CONSOLES, Meddling};
 use super::table::Look;
 use super::tap::Tap;
@@ -98,8 +98,8 @@ impl Lab {
             let (item, version) = name.split_once(' ').unwrap();
             let object_id = self.handle().object_id(COMPANY, &key(item, version)).unwrap();
             let picture = match document["imageUrl"].as_str() {
-                Some(path) => self.picture(path).await,
-                None => None,
+                Some(path) if path.starts_with('/') => self.picture(path).await,
+                _ => None,
             };
             truth.insert(name.to_owned(), Stored { document, object_id, picture });
         }
@@ -125,9 +125,9 @@ impl Lab {
             Meddling::Name(value) => {
                 drop(object.insert("name".to_owned(), json!(format!("Name {value}"))))
             }
-            Meddling::Description(None) => drop(object.remove("description")),
-            Meddling::Description(Some(value)) => {
-                object.insert("description".to_owned(), json!(format!("d{value}")));
+            Meddling::Repository(None) => drop(object.remove("repositoryUrl")),
+            Meddling::Repository(Some(value)) => {
+                object.insert("repositoryUrl".to_owned(), json!(repository(*value)));
             }
             Meddling::Resources(value) if version == "NA" => {
                 document["resources"]["dockerImage"] =

@@ -29,6 +29,7 @@ use super::catalogue::{Name, Wanted, Wishes};
 use super::history::Witness;
 use super::lab::Lab;
 use super::steps::{By, KEYS, Kind, Looks, On, Pass, Weather};
+use super::tap::Heard;
 use crate::support::market::{COMPANY, key};
 
 /// An item that failed in a pass of this process.
@@ -70,6 +71,40 @@ impl Ran {
             Event::Settled { outcome, .. } => Some(outcome),
             _ => None,
         })
+    }
+}
+
+/// An event without its times and ids.
+fn plain(event: &Event) -> String {
+    let mut event = event.clone();
+    match &mut event {
+        Event::Held(held) => held.change.object_id = None,
+        Event::Settled { outcome, .. } => {
+            outcome.change.object_id = None;
+            if let Ok(applied) = &mut outcome.result {
+                (applied.object_id, applied.took) = (None, Duration::ZERO);
+            }
+        }
+        _ => {}
+    }
+    format!("{event:?}")
+}
+
+impl Witness<'_> {
+    /// Everything that came out of the pass, in words that are the same in
+    /// every world: plan, requests, events, and how it ended.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let plan = String::from_utf8_lossy(&self.ran.plan).into_owned();
+        let heard = self.heard.iter().map(Heard::plain);
+        let events = self.ran.events.iter().map(plain);
+        let end =
+            self.ran.result.as_ref().map(|result| result.as_ref().map_err(ToString::to_string));
+        [plan]
+            .into_iter()
+            .chain(heard)
+            .chain(events)
+            .chain([format!("{:?}", end.is_some_and(|end| end.is_ok()))])
+            .collect()
     }
 }
 
@@ -252,7 +287,7 @@ fn order(pass: &Pass, now: i64) -> Order {
                 masked(mask).into_iter().map(|(item, version)| key(item, version)).collect(),
             ),
         },
-        rate: u32::MAX,
+        rate: 1000,
         patience: Duration::from_secs(60),
         hurry: never.clone(),
         again: match pass.by {

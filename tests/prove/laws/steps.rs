@@ -55,7 +55,7 @@ pub(crate) enum Edit {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Field {
     Name(u8),
-    Description(Option<u8>),
+    Repository(Option<u8>),
     Resources(u8),
     Lifecycle(Option<u8>),
     Picture(Option<usize>),
@@ -70,7 +70,7 @@ pub(crate) enum Field {
 pub(crate) enum Rule {
     #[default]
     Any,
-    /// Some descriptions are wrong.
+    /// One address of a repository is wrong.
     Strict,
     /// There is no file.
     None,
@@ -79,7 +79,7 @@ pub(crate) enum Rule {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Meddling {
     Name(u8),
-    Description(Option<u8>),
+    Repository(Option<u8>),
     Resources(u8),
     OtherPicture,
     Tags,
@@ -212,7 +212,7 @@ pub(crate) const WHOLE: Pass = Pass {
 fn field() -> impl Strategy<Value = Field> {
     prop_oneof![
         4 => (0..4_u8).prop_map(Field::Name),
-        3 => prop::option::weighted(0.6, 0..3_u8).prop_map(Field::Description),
+        3 => prop::option::weighted(0.6, 0..3_u8).prop_map(Field::Repository),
         3 => (0..3_u8).prop_map(Field::Resources),
         2 => prop::option::weighted(0.7, 0..2_u8).prop_map(Field::Lifecycle),
         4 => prop::option::weighted(0.8, 0..PICTURES).prop_map(Field::Picture),
@@ -259,7 +259,7 @@ fn turn() -> impl Strategy<Value = Turn> {
 fn meddling() -> impl Strategy<Value = Meddling> {
     prop_oneof![
         (0..4_u8).prop_map(Meddling::Name),
-        prop::option::of(0..3_u8).prop_map(Meddling::Description),
+        prop::option::of(0..3_u8).prop_map(Meddling::Repository),
         (0..3_u8).prop_map(Meddling::Resources),
         Just(Meddling::OtherPicture),
         Just(Meddling::Tags),

@@ -41,6 +41,30 @@ impl Heard {
     }
 }
 
+/// A text without what is another in every world: names that the marketplace
+/// draws, and the borders of a form.
+fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let border = text.split("\r\n").next().filter(|line| line.starts_with("--")).map(str::to_owned);
+    let text = border.map_or(text.clone(), |border| text.replace(&border[2..], "border"));
+    let is_drawn =
+        |word: &str| word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4;
+    let words = text.split_inclusive(|c: char| !c.is_ascii_hexdigit() && c != '-');
+    words
+        .map(|word| {
+            let bare = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+            if is_drawn(bare) { word.replace(bare, "drawn") } else { word.to_owned() }
+        })
+        .collect()
+}
+
+impl Heard {
+    /// All of it, in words that are the same in every world.
+    pub(crate) fn plain(&self) -> String {
+        format!("{} {} {}", plain(self.line.as_bytes()), plain(&self.body), self.lost)
+    }
+}
+
 /// Called once, at the moment of the crash.
 type AtCrash = Box<dyn FnOnce() + Send>;
 
