@@ -252,6 +252,17 @@ impl Handle {
         self.world().log.iter().cloned().collect()
     }
 
+    /// Takes the requests that were answered out of the log, oldest first.
+    /// Those under way stay until they are.
+    pub fn take_log(&self) -> Vec<Exchange> {
+        let mut world = self.world();
+        let log = std::mem::take(&mut world.log);
+        let (done, open) = log.into_iter().partition(|exchange| exchange.ended.is_some());
+        world.log = open;
+        let done: VecDeque<Exchange> = done;
+        done.into()
+    }
+
     /// Forgets the log and the counters.
     pub fn clear_log(&self) {
         let mut world = self.world();
