@@ -208,9 +208,6 @@ fn copy_files(from: &std::path::Path, to: &std::path::Path) {
 }
 
 fn strace(name: &'static str, mut stage: Stage) {
-    if !has("strace") {
-        return;
-    }
     const COLUMNS: [&str; 7] = [
         "at the n-th call, each n",
         "points",
@@ -220,6 +217,9 @@ fn strace(name: &'static str, mut stage: Stage) {
         "most changes sent and not recorded",
         "lies, damage",
     ];
+    if !has("strace") {
+        return;
+    }
     let mut findings = Findings::begin(name, &COLUMNS);
     let counts = stage.count();
     let step = if long() { 1 } else { STEP };

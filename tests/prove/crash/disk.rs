@@ -205,7 +205,7 @@ type Harm = (&'static str, fn(&Path), bool);
 /// afterwards.
 const HARMS: [Harm; 9] = [
     ("the folder is removed", |state| fs::remove_dir_all(state).unwrap(), true),
-    ("the folder is replaced by a copy", |state| replace_all(state), true),
+    ("the folder is replaced by a copy", replace_all, true),
     ("the lock is removed", |state| fs::remove_file(state.join("lock")).unwrap(), true),
     ("the database is replaced by a copy", |state| replace(&state.join("state.db")), true),
     ("the database is removed", |state| fs::remove_file(state.join("state.db")).unwrap(), true),
