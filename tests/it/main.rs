@@ -50,5 +50,6 @@ mod standing;
 mod status_url;
 mod store;
 mod streams;
+#[expect(dead_code, reason = "shared with tests/prove, which uses the rest")]
 mod support;
 mod watch;
