@@ -20,9 +20,9 @@ use super::images::Uploaded;
 use super::observe::is_as_sent;
 use super::words;
 
-/// Why an item is not deleted that was answered 404 and is there.
+/// Why an item is not deleted whose deletion was answered by somebody else.
 pub(super) const NOT_THE_MARKETPLACE: &str =
-    "the deletion was answered 404, but not in the words of the marketplace";
+    "the deletion was answered, but not in the words of the marketplace";
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>
 where
@@ -244,7 +244,9 @@ where
     }
 
     /// Returns the change if the answer leaves open whether the item is gone:
-    /// a proxy that lost the marketplace answers 404 too.
+    /// a proxy that lost the marketplace answers 404 too, and one that wants a
+    /// login answers 200. The marketplace itself answers 204
+    /// (`marketplace-api.md` §4.4).
     fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) -> Option<Change> {
         let reply = match result {
             Ok(reply) => reply,
@@ -258,11 +260,11 @@ where
             }
         };
         let outcome = match reply.status {
-            200..=299 => applied(change, Verb::Deleted, None, reply.took),
+            204 => applied(change, Verb::Deleted, None, reply.took),
             404 if words::is_json_object(&reply.body) => {
                 applied(change, Verb::Deleted, None, reply.took)
             }
-            404 => return Some(change),
+            200..=299 | 404 => return Some(change),
             400 | 409 | 412 | 422 | 423 => rejected(change, reply.refusal(), None),
             _ => {
                 let err = self.market.failure(&reply, "delete items");
@@ -274,8 +276,7 @@ where
         None
     }
 
-    /// What a look says of a deletion that was answered 404 by nobody knows
-    /// whom.
+    /// What a look says of a deletion that was answered by nobody knows whom.
     fn confirmed(
         &mut self,
         change: Change,
