@@ -12,11 +12,14 @@ mod truth;
 
 use std::time::{Duration, Instant};
 
+use marketsync::embedded::{Fault, FaultKind, Route};
+
 use crate::findings::{Findings, long, rounds};
 use crate::support::cli::Bench;
 use crate::support::daemon::Daemon;
+use crate::support::documents::sidecar;
 use crate::world::wrong;
-use life::Life;
+use life::{LARGEST, Life};
 use sample::{COLUMNS, Sample, Samples};
 use truth::Truth;
 
@@ -46,7 +49,7 @@ fn it_lives_through_many_beats_and_stays_as_it_was() {
     let bench = Bench::new();
     let mut life = Life::begin(&bench, findings.chance());
     let mut truth = Truth::default();
-    let beats = u64::try_from(rounds(300, 260_000)).unwrap();
+    let beats = u64::try_from(rounds(240, 260_000)).unwrap();
     for (name, args, tenths) in PHASES {
         let args = [BEATS, args, &life.hook_args()].concat();
         let daemon = Daemon::of(&bench, bench.repo.path(), &args);
@@ -72,6 +75,12 @@ impl Phase {
     #[expect(clippy::disallowed_methods, reason = "it is the time that has to pass")]
     fn lasts(&mut self, beats: u64, life: &mut Life<'_>, truth: &mut Truth, to: &mut Findings) {
         self.daemon.ready();
+        life.meets_the_largest();
+        let before = truth.faults;
+        self.daemon.until("the largest answers came", |daemon| {
+            truth.hear(daemon, life.bench);
+            truth.faults >= before + LARGEST
+        });
         let mut sampled = Instant::now();
         let mut last_beat = (0, Instant::now());
         let mut rows = 0;
@@ -112,7 +121,7 @@ impl Phase {
         let calm = asked.elapsed();
         life.leaves_alone_what_is_not_ours();
         let beats = Sample::take(&daemon, life, truth).beats;
-        let cpu = daemon.metrics()["process_cpu_seconds_total"];
+        let cpu = sample::cpu_seconds(daemon.id());
         let lived = began.elapsed().as_secs_f64();
         daemon.signal("TERM");
         let asked = Instant::now();
@@ -140,4 +149,29 @@ fn is_content(daemon: &Daemon) -> bool {
     };
     let all = ["drifted", "held", "failed", "rejected", "invalid"];
     all.into_iter().all(is_none) && daemon.get("/readyz").0 == 200
+}
+
+/// What the soak found: an answer without an end to a deletion that nobody
+/// carried out counted as done, and the item was nobody's from then on.
+#[test]
+fn a_page_in_place_of_an_answer_deletes_nothing() {
+    let page = FaultKind::Status {
+        code: 200,
+        body: Some("<html>Please sign in</html>".to_owned()),
+        content_type: Some("text/html".to_owned()),
+        retry_after: None,
+        processed: false,
+    };
+    for kind in [page, FaultKind::EndlessBody] {
+        let bench = Bench::new();
+        bench.commit(&[sidecar("alpha"), sidecar("beta")]);
+        bench.apply(&[]).exits(0);
+        bench.repo.remove("items/beta");
+        bench.repo.commit("beta goes");
+        bench.handle().fail(Fault::once(Route::Delete, kind));
+        let run = bench.apply(&["--prune", "--retry-for=0s"]).exits(1);
+        assert_eq!((run.lines("Deleted").len(), bench.names().len()), (0, 2), "{run}");
+        let run = bench.apply(&["--prune"]).exits(0);
+        assert_eq!((run.said("Deleted"), bench.names().len()), (vec!["beta NA".to_owned()], 1));
+    }
 }

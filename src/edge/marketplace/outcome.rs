@@ -255,7 +255,8 @@ where
 
     /// Returns the change and the status if the answer leaves open whether the
     /// item is gone: a proxy that lost the marketplace answers 404 too, and one
-    /// that wants somebody to sign in answers 200 with a page.
+    /// that wants somebody to sign in answers 200 with a page. The marketplace
+    /// itself answers 204 (`marketplace-api.md` §4.4).
     fn deleted(
         &mut self,
         change: Change,
@@ -273,10 +274,7 @@ where
             }
         };
         let outcome = match reply.status {
-            // 204 (`marketplace-api.md` §4.4): there is nothing more to say.
-            200..=299 if reply.body.is_empty() || words::is_json_object(&reply.body) => {
-                applied(change, Verb::Deleted, None, reply.took)
-            }
+            204 => applied(change, Verb::Deleted, None, reply.took),
             404 if words::is_json_object(&reply.body) => {
                 applied(change, Verb::Deleted, None, reply.took)
             }

@@ -354,8 +354,10 @@ async fn deletions_that_fail_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_404_of_a_stranger_deletes_nothing() {
-    for strange in ["", "<html>", "default backend - 404"] {
+async fn an_answer_of_a_stranger_deletes_nothing() {
+    let answers =
+        [(404, ""), (404, "<html>"), (404, "default backend - 404"), (200, "<html>"), (202, "")];
+    for (status, strange) in answers {
         let server = Scripted::start().await;
         let mut shop = Shop::new();
         let ids = ["gone", "there", "page", "busy"];
@@ -366,15 +368,15 @@ async fn a_404_of_a_stranger_deletes_nothing() {
         let at =
             |item_id: &str| format!("/api/tenants/acme/marketplace/items/{item_id}/versions/NA");
         for item_id in ids {
-            server.once(&format!("DELETE {}", at(item_id)), text_answer(404, strange));
+            server.once(&format!("DELETE {}", at(item_id)), text_answer(status, strange));
         }
         server.once(&format!("GET {}", at("there")), json_answer(200, &document("there", "NA")));
-        server.once(&format!("GET {}", at("page")), text_answer(404, strange));
+        server.once(&format!("GET {}", at("page")), text_answer(404, "<html>"));
         server.once(&format!("GET {}", at("busy")), text_answer(502, ""));
         let (told, result) = send(&market(&server), &mut shop, changes).await;
         result.unwrap();
         assert_eq!((told.verb("gone"), told.outcomes().len()), (Verb::Deleted, 4));
-        assert!(told.trouble("there").0.contains("answered 404"));
+        assert!(told.trouble("there").0.contains("the deletion was answered, but not"));
         assert!(told.trouble("page").0.contains("not in the words of the marketplace"));
         assert!(told.trouble("busy").0.contains("502"));
     }
