@@ -59,7 +59,10 @@ impl Witness<'_> {
 
     /// Nothing went wrong in it.
     fn calm(&self) -> bool {
-        self.struck.is_empty() && self.ran.result.is_some() && self.pass.faults.is_empty()
+        !self.left_alone
+            && self.struck.is_empty()
+            && self.ran.result.is_some()
+            && self.pass.faults.is_empty()
     }
 
     fn known(&self) -> BTreeSet<Name> {
@@ -122,15 +125,28 @@ impl Witness<'_> {
             .collect()
     }
 
-    /// The looks. Where a fault may have kept the program from seeing, it saw
-    /// what is there or nothing, and what it decided tells which.
-    fn looks(&self, blind: impl Fn(&Name, Look) -> bool) -> BTreeMap<Name, Look> {
+    /// What each key in scope looks like; `choose` is shown what is there.
+    fn looks(&self, choose: impl Fn(&Name, Look) -> Look) -> BTreeMap<Name, Look> {
         let look = |name: Name| {
             let there = look(&self.before, &name, &self.wishes, self.console);
-            let look = if blind(&name, there) { Look::Unknown } else { there };
-            (name, look)
+            let seen = choose(&name, there);
+            (name, seen)
         };
         self.scope().into_iter().map(look).collect()
+    }
+
+    /// What the program may have seen among faults: what is there, nothing, or
+    /// another picture than is there, which is what one counts as that is
+    /// refused. What it decided tells which of them.
+    fn seen(&self, there: Look) -> Vec<Look> {
+        let mut seen = vec![there];
+        if !self.calm() {
+            seen.push(Look::Unknown);
+        }
+        if self.struck.contains("Download") && there == Look::Agrees {
+            seen.push(Look::Differs);
+        }
+        seen
     }
 
     fn plan(&self, looks: &BTreeMap<Name, Look>) -> BTreeMap<Name, Decision> {
@@ -235,8 +251,10 @@ impl Witness<'_> {
         let row_of = |name: &Name, look| {
             decide(self.wishes.items.get(name), self.recorded.rows.get(name), look)
         };
-        let stormy = !self.calm();
-        let looks = self.looks(|name, there| stormy && row_of(name, there) != said(name));
+        let looks = self.looks(|name, there| {
+            let mut seen = self.seen(there).into_iter();
+            seen.find(|look| row_of(name, *look) == said(name)).unwrap_or(there)
+        });
         let plan = self.plan(&looks);
         let untold = self.ran.report.unattempted;
         for (name, row) in &decided {
@@ -273,8 +291,8 @@ impl Witness<'_> {
         let mut plans = vec![decided];
         if !self.ran.report.planned || self.ran.report.unattempted > 0 {
             // What a pass that ended early did not come to is told by nobody.
-            plans.push(self.plan(&self.looks(|_, _| false)));
-            plans.push(self.plan(&self.looks(|_, _| true)));
+            plans.push(self.plan(&self.looks(|_, there| there)));
+            plans.push(self.plan(&self.looks(|_, _| Look::Unknown)));
         }
         let verb =
             |applied: &bool| if *applied { ["create", "update"] } else { ["delete", "delete"] };

@@ -40,6 +40,8 @@ pub(crate) struct Witness<'a> {
     pub(crate) due: BTreeSet<Name>,
     pub(crate) ran: Ran,
     pub(crate) heard: Vec<Heard>,
+    /// The marketplace asked earlier to be left alone for a while.
+    pub(crate) left_alone: bool,
     /// On which routes faults struck.
     pub(crate) struck: BTreeSet<String>,
     pub(crate) commit: String,
@@ -215,6 +217,7 @@ impl<'a> History<'a> {
         let (waiting, due) = process.failed(&wishes, self.now, pass.by != By::Apply);
         let recorded = self.records.lock().unwrap().clone();
         super::checks::disk_is(&recorded, &process, &mut self.digests)?;
+        let left_alone = process.market.retry_after().is_some();
         let before = lab.runtime.block_on(lab.truth());
         let handle = lab.handle();
         handle.clear_log();
@@ -259,6 +262,7 @@ impl<'a> History<'a> {
             due,
             ran,
             heard,
+            left_alone,
             struck,
             commit: self.commit.clone(),
             allowed: self.allowed,

@@ -94,7 +94,7 @@ impl Witness<'_> {
     /// Everything that came out of the pass, in words that are the same in
     /// every world: plan, requests, events, and how it ended.
     pub(crate) fn told(&self) -> Vec<String> {
-        let plan = String::from_utf8_lossy(&self.ran.plan).into_owned();
+        let plan = super::tap::plain(&self.ran.plan);
         let heard = self.heard.iter().map(Heard::plain);
         let events = self.ran.events.iter().map(plain);
         let end =

@@ -345,8 +345,8 @@ fn pass() -> impl Strategy<Value = Pass> {
     );
     let after =
         prop_oneof![3 => Just(After::AtOnce), 3 => Just(After::Minutes), 1 => Just(After::Day)];
-    let bad = (vec(fault(), 0..3), prop::option::weighted(0.25, crash()));
-    let bad = prop_oneof![2 => Just((Vec::new(), None)), 3 => bad];
+    let bad = (vec(fault(), 0..3), prop::option::weighted(0.3, crash()));
+    let bad = prop_oneof![1 => Just((Vec::new(), None)), 2 => bad];
     (by, looks, limits, flags, after, bad).prop_map(
         |(
             by,
@@ -372,7 +372,7 @@ fn pass() -> impl Strategy<Value = Pass> {
 }
 
 fn commit() -> impl Strategy<Value = Step> {
-    (vec(edit(), 1..6), prop::option::weighted(0.1, 0..4_u8))
+    (vec(edit(), 1..7), prop::option::weighted(0.1, 0..4_u8))
         .prop_map(|(edits, allow)| Step::Commit(edits, allow))
 }
 
@@ -402,13 +402,13 @@ fn step() -> impl Strategy<Value = Vec<Step>> {
         12 => commit().prop_map(one),
         7 => others().prop_map(one),
         2 => state.prop_map(one),
-        16 => pass().prop_map(|pass| vec![Step::Pass(pass)]),
+        26 => pass().prop_map(|pass| vec![Step::Pass(pass)]),
         1 => quarrel(),
     ]
 }
 
 /// A history: it begins with something to apply.
 pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
-    (commit(), vec(step(), 1..12))
+    (commit(), vec(step(), 2..13))
         .prop_map(|(first, rest)| [first].into_iter().chain(rest.into_iter().flatten()).collect())
 }

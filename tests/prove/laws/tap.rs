@@ -43,12 +43,15 @@ impl Heard {
 
 /// A text without what is another in every world: names that the marketplace
 /// draws, and the borders of a form.
-fn plain(bytes: &[u8]) -> String {
+pub(crate) fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let border = text.split("\r\n").next().filter(|line| line.starts_with("--")).map(str::to_owned);
     let text = border.map_or(text.clone(), |border| text.replace(&border[2..], "border"));
-    let is_drawn =
-        |word: &str| word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4;
+    // A file by a UUID, an item by 24 digits.
+    let is_drawn = |word: &str| {
+        let dashes = word.bytes().filter(|byte| *byte == b'-').count();
+        matches!((word.len(), dashes), (36, 4) | (24, 0))
+    };
     let words = text.split_inclusive(|c: char| !c.is_ascii_hexdigit() && c != '-');
     words
         .map(|word| {
