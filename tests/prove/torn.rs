@@ -129,5 +129,5 @@ fn no_mixed_snapshot_is_planned() {
     findings.note(format!("{passes} passes, {moved} of sources that moved while they were read."));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // A proof over sources that hold still proves nothing.
-    assert!(moved * 3 >= passes, "{moved} of {passes}");
+    assert!(moved * 5 >= passes, "{moved} of {passes}");
 }

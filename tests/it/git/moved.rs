@@ -63,11 +63,13 @@ fn what_went_with_its_commit_is_read_again() {
     let error = reading.tree.bytes(&path("a.json"), blob).unwrap_err();
     assert!(matches!(error, SourceError::Moved { .. }), "{error:?}");
     assert!(error.is_transient() && error.is_of_the_moment() && !error.is_damage());
+    // Whoever has it not in memory misses the commit itself.
+    let source = self::source(&repo.path());
     let error = source.read(&head, &Seen::default()).map(drop).unwrap_err();
     assert!(matches!(error, SourceError::Moved { .. }), "{error:?}");
-    // The bytes of an earlier commit are no part of what moved.
-    let earlier = reading.tree.commit().clone();
-    assert!(matches!(source.tree_at(&earlier).map(drop), Err(SourceError::Git(_))));
+    // An earlier commit that somebody names is no part of what moved.
+    let earlier = reading.tree.commit();
+    assert!(matches!(source.tree_at(earlier).map(drop), Err(SourceError::Git(_))));
     let mut now = source.read(&source.head().unwrap(), &Seen::default()).unwrap();
     let error = now.tree.bytes(&path("a.json"), BlobId([7; 20])).unwrap_err();
     assert!(matches!(error, SourceError::Damaged { .. }), "{error:?}");

@@ -56,9 +56,9 @@ pub(crate) fn applied(
                 code => judge.wrong.push(format!("it exits {code:?} and does not say where")),
             }
             if judge.wrong.len() > known {
-                let begun = writer.begun.load(Ordering::SeqCst);
+                let last = writer.begun.load(Ordering::SeqCst);
                 until("what is being written is whole", || {
-                    writer.done.load(Ordering::SeqCst) >= begun
+                    writer.done.load(Ordering::SeqCst) >= last
                 });
                 if reading(&run).is_some_and(|span| writer.rested(span)) {
                     tally.rested += 1;
