@@ -20,13 +20,14 @@ pub(super) fn rows() -> Vec<Row> {
 fn speaking(site: &Site) -> Expected {
     let repo = &site.bench.repo;
     let mut told = Vec::new();
-    let mut names: Vec<String> = EVIL.iter().map(|text| text.replace('/', "\u{2215}")).collect();
+    let mut names: Vec<String> = EVIL.iter().map(|&text| text.to_owned()).collect();
     names.push("n".repeat(250));
     names.push("\n::error file=a,line=1::pwned\n".to_owned());
     names.push("\r\u{1b}]8;;http://192.0.2.1\u{7}link\u{1b}]8;;\u{7}".to_owned());
     names.push("\u{202e}nosj.evil\u{2066}".to_owned());
     for (number, name) in names.iter().enumerate() {
-        let name = name.get(..240).unwrap_or(name);
+        let name = name.replace('/', "\u{2215}");
+        let name = name.get(..240).unwrap_or(&name);
         let path = format!("items/{number}{name}.json");
         // A bracket, so that the line with the text is shown.
         repo.write(
