@@ -1,12 +1,14 @@
 //! From the documents on both sides to the fields that change.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::domain::delta::{FieldChange, delta, delta_since, full_delta, is_cut};
 use crate::domain::diff::lines::{Budget, Text, hunks};
 use crate::domain::diff::{Cause, Edit, Field, Fields, Left, Picture};
 use crate::domain::item::ImageSlot;
-use crate::domain::mask::{Mask, masked_pointer, masked_text, with_masked_keys};
+use crate::domain::mask::{MASK, Mask, masked_pointer, masked_text, with_masked_keys};
 use crate::domain::source::{Outline, Position};
 
 /// What is there, and what will be there, in one shape: [`crate::domain::compare::views`]
@@ -93,15 +95,35 @@ impl Shown {
             None => change.pointer.rsplit_once('/').map_or("", |(around, _)| around),
         };
         let at = file.filter(|_| !at.is_empty()).and_then(|file| place(file, at));
-        let (name, pointer) = (masked_text(&change.name), masked_pointer(&change.pointer));
+        let (name, pointer) = (self.name(change), masked_pointer(&change.pointer));
         let edit = self.edit(change);
         Field { name, pointer, at, cause: change.cause, edit }
+    }
+
+    /// The name of the field. An element of a list of texts is named by its
+    /// text, which may be what is masked.
+    fn name(&self, change: &FieldChange) -> String {
+        let sides = [
+            (&change.live, self.before.pointer(&change.live_pointer)),
+            (&change.wanted, self.after.pointer(&change.pointer)),
+        ];
+        let hidden = sides.iter().filter(|(value, shown)| value.as_ref() != *shown);
+        let texts = hidden.filter_map(|(value, _)| value.as_ref()?.as_str());
+        let mut steps = texts.flat_map(|text| [text.to_owned(), Value::from(text).to_string()]);
+        let around = steps
+            .find_map(|step| change.name.strip_suffix(']')?.strip_suffix(&step)?.strip_suffix('['));
+        match around {
+            Some(around) => format!("{}[{MASK}]", masked_text(around)),
+            None => masked_text(&change.name),
+        }
     }
 
     fn edit(&mut self, change: &FieldChange) -> Edit {
         let (live, wanted) = (change.live.as_ref(), change.wanted.as_ref());
         if change.reordered {
-            return Edit::Reordered { from: texts(live), to: texts(wanted) };
+            let from = self.before.pointer(&change.live_pointer);
+            let to = self.after.pointer(&change.pointer);
+            return Edit::Reordered { from: texts(live, from), to: texts(wanted, to) };
         }
         let from = live.and_then(|_| self.before.pointer(&change.live_pointer));
         let to = wanted.and_then(|_| self.after.pointer(&change.pointer));
@@ -126,10 +148,15 @@ fn lines<'a>(value: Option<&'a Value>, shown: Option<&Value>) -> Option<Text<'a>
     (shown?.as_str()? == text.shown()).then_some(text)
 }
 
-/// Names as they may be seen.
-fn texts(list: Option<&Value>) -> Vec<String> {
-    let list = list.and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|name| name.as_str().map(masked_text)).collect()
+/// Names of elements as they may be seen: those that the list as it may be
+/// seen still has. An element that is a text is its own name.
+fn texts(list: Option<&Value>, shown: Option<&Value>) -> Vec<String> {
+    let shown = shown.and_then(Value::as_array).into_iter().flatten();
+    let shown: BTreeSet<&str> = shown
+        .filter_map(|element| element.as_str().or_else(|| element.get("name")?.as_str()))
+        .collect();
+    let list = list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    list.map(|name| if shown.contains(name) { name.to_owned() } else { MASK.to_owned() }).collect()
 }
 
 /// Where the file states a field. The type has two spellings, and is compared
@@ -152,6 +179,31 @@ mod tests {
     use super::{Sides, fields};
     use crate::domain::diff::{Edit, Field, Fields, Left, LineKind};
     use crate::domain::mask::Mask;
+
+    #[test]
+    fn a_list_of_passwords_is_not_named_by_them() {
+        let list = |texts: &[&str]| json!({ "passwords": texts, "others": texts });
+        for (before, after) in [
+            (vec!["a", "b"], vec!["b", "a"]),
+            (vec!["a"], vec!["a", "hunter 2", "x[\"y\"]"]),
+            (vec!["hunter2", "x[y"], vec!["a"]),
+        ] {
+            let fields = changes(list(&before), list(&after));
+            let (hidden, open): (Vec<_>, Vec<_>) =
+                fields.iter().partition(|field| field.pointer.starts_with("/passwords"));
+            let shown = format!("{hidden:?}").replace("passwords", "");
+            for text in before.iter().chain(&after) {
+                assert!(
+                    !shown.contains(&format!("{text}]")) && !shown.contains(&format!("\"{text}\"")),
+                    "{shown}"
+                );
+            }
+            assert!(
+                shown.contains("(masked)") && !format!("{open:?}").contains("(masked)"),
+                "{shown}"
+            );
+        }
+    }
 
     fn changes(before: Value, after: Value) -> Vec<Field> {
         let sides = Sides { before: Some(before), after, ..Sides::default() };

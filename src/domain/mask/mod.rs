@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::domain::source::Problem;
+use crate::domain::source::{Excerpt, Problem};
 
 use assigned::is_placeholder;
 use credentials::{VALUES, masked_excerpt, sounds_secret};
@@ -206,6 +206,10 @@ fn without_credentials(mask: &Mask, mut problem: Problem) -> Problem {
     let is_value = steps.last().is_some_and(|step| VALUES.contains(step));
     // The beginning of a long line, where a name could stand, is cut.
     let is_cut = |start: u32| problem.position.is_some_and(|at| at.column > start + 1);
+    let mut hidden = BTreeSet::new();
+    if let Some(Excerpt { text, .. }) = &problem.excerpt {
+        covered(text, &masked_excerpt(text), &mut hidden);
+    }
     problem.excerpt = problem.excerpt.filter(|excerpt| {
         !is_secret
             && !is_value
@@ -214,7 +218,16 @@ fn without_credentials(mask: &Mask, mut problem: Problem) -> Problem {
             && masked_excerpt(&excerpt.text) == excerpt.text
     });
     problem.found = problem.found.map(|found| {
-        if is_secret || is_value { MASK.to_owned() } else { masked_excerpt(&found).into_owned() }
+        // What is shown of a value may be its beginning.
+        let begin =
+            found.trim_start_matches(['`', '"', '\'']).trim_end_matches(['…', '`', '"', '\'']);
+        let is_hidden = !begin.is_empty()
+            && hidden.iter().any(|part| part.contains(begin) || found.contains(part.as_str()));
+        if is_secret || is_value || is_hidden {
+            MASK.to_owned()
+        } else {
+            masked_excerpt(&found).into_owned()
+        }
     });
     problem.pointer = problem.pointer.map(|pointer| masked_pointer(&pointer));
     problem.message = masked_text(&problem.message);

@@ -98,7 +98,7 @@ fn no_client_shows_a_secret() {
         client_id: "id".to_owned(),
         secret: Secret::Text(secret.as_str().into()),
     };
-    let all = rounds(60, 600);
+    let all = rounds(30, 600);
     for number in 0..all {
         let connection = Connection {
             endpoint: echo.server.url.clone(),

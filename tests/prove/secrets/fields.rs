@@ -44,13 +44,10 @@ const MASKING: &[&str] = &[
 
 /// Fields with such names that are no secrets: type, field and reason.
 const EXPLAINED: &[(&str, &str, &str)] = &[
-    ("Notes", "secrets", "how often something was masked"),
-    ("Call", "route", "the path with its variables left open"),
-    ("World", "used_assertions", "ids of assertions that came; `World` is formatted by nobody"),
-    ("Fact", "secret", "a digest"),
+    ("World", "used_assertions", "ids of assertions that came; it is formatted by nobody"),
     ("Schemas", "secret_names", "names of fields, not what is in them"),
-    ("Outcome", "confirmed", "how it is known"),
     ("Record", "Secret", "a row of the journal of the embedded marketplace; formatted by nobody"),
+    ("CommandError", "Secret", "a sentence that `Secret::read` wrote, without the secret"),
 ];
 
 struct Field {
