@@ -111,9 +111,11 @@ fn address(text: &str) {
         let shown = url.to_string();
         assert_eq!(format!("{url:?}"), format!("RemoteUrl({shown})"));
         assert!(!shown.chars().any(char::is_control), "{shown:?}");
-        // What names the same place names it again.
-        if let Ok(again) = shown.parse::<RemoteUrl>() {
-            assert_eq!(again.to_string(), shown);
+        // What is shown has no escapes, so it may not hold their sign.
+        if !shown.contains('%')
+            && let Ok(again) = shown.parse::<RemoteUrl>()
+        {
+            assert_eq!(again.to_string(), shown, "it names another place");
         }
     }
     let safe: String = text.chars().filter(char::is_ascii_alphanumeric).take(20).collect();

@@ -73,7 +73,9 @@ fn scalar_stands_there(text: &str, offset: usize, length: usize, value: &Value, 
                 }
                 None if there.starts_with(['|', '>']) || said.is_empty() => {}
                 None => {
-                    assert!(said.starts_with(there.trim_end()), "{pointer:?}: {there:?}, {said:?}")
+                    // Blocks begin with lines that are not part of the place.
+                    let is_there = said.trim_start().starts_with(there.trim());
+                    assert!(is_there, "{pointer:?}: {there:?}, {said:?}");
                 }
             }
         }

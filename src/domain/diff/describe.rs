@@ -1,9 +1,11 @@
 //! From the documents on both sides to the fields that change.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::domain::delta::{FieldChange, delta, delta_since, full_delta, is_cut};
-use crate::domain::diff::credentials::masked_text;
+use crate::domain::diff::credentials::{MASK, masked_text};
 use crate::domain::diff::lines::{Budget, Text, hunks};
 use crate::domain::diff::mask::{Mask, masked_pointer, with_masked_keys};
 use crate::domain::diff::{Cause, Edit, Field, Fields, Left, Picture};
@@ -94,15 +96,40 @@ impl Shown {
             None => change.pointer.rsplit_once('/').map_or("", |(around, _)| around),
         };
         let at = file.filter(|_| !at.is_empty()).and_then(|file| place(file, at));
-        let (name, pointer) = (masked_text(&change.name), masked_pointer(&change.pointer));
+        let (name, pointer) = (self.name(change), masked_pointer(&change.pointer));
         let edit = self.edit(change);
         Field { name, pointer, at, cause: change.cause, edit }
+    }
+
+    /// The field for people. In a list of texts each is its own name, and it
+    /// may be a credential for where it stands.
+    fn name(&self, change: &FieldChange) -> String {
+        let (text, shown) = match (&change.wanted, &change.live) {
+            (Some(wanted), _) => (wanted, self.after.pointer(&change.pointer)),
+            (None, live) => {
+                (live.as_ref().unwrap_or(&Value::Null), self.before.pointer(&change.live_pointer))
+            }
+        };
+        let is_element = change
+            .pointer
+            .rsplit('/')
+            .next()
+            .is_some_and(|step| step.bytes().all(|byte| byte.is_ascii_digit()));
+        if let (Some(plain), true) = (text.as_str(), is_element && shown != Some(text)) {
+            let spellings = [format!("[{plain}]"), format!("[{text}]")];
+            let list = spellings.iter().find_map(|step| change.name.strip_suffix(step.as_str()));
+            if let Some(list) = list {
+                return format!("{}[{MASK}]", masked_text(list));
+            }
+        }
+        masked_text(&change.name)
     }
 
     fn edit(&mut self, change: &FieldChange) -> Edit {
         let (live, wanted) = (change.live.as_ref(), change.wanted.as_ref());
         if change.reordered {
-            return Edit::Reordered { from: texts(live), to: texts(wanted) };
+            let shown = self.after.pointer(&change.pointer);
+            return Edit::Reordered { from: names(live, shown), to: names(wanted, shown) };
         }
         let from = live.and_then(|_| self.before.pointer(&change.live_pointer));
         let to = wanted.and_then(|_| self.after.pointer(&change.pointer));
@@ -127,10 +154,20 @@ fn lines<'a>(value: Option<&'a Value>, shown: Option<&Value>) -> Option<Text<'a>
     (shown?.as_str()? == text.shown()).then_some(text)
 }
 
-/// Names as they may be seen.
-fn texts(list: Option<&Value>) -> Vec<String> {
-    let list = list.and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|name| name.as_str().map(masked_text)).collect()
+/// The names of elements as they may be seen: as the list `shown` has them,
+/// which holds them all.
+fn names(list: Option<&Value>, shown: Option<&Value>) -> Vec<String> {
+    let elements = |list: Option<&Value>| list.and_then(Value::as_array).cloned();
+    let seen: BTreeSet<String> = elements(shown)
+        .into_iter()
+        .flatten()
+        .filter_map(|it| Some(it.as_str().or_else(|| it.get("name")?.as_str())?.to_owned()))
+        .collect();
+    let name = |name: &Value| {
+        let name = masked_text(name.as_str()?);
+        Some(if seen.contains(&name) { name } else { MASK.to_owned() })
+    };
+    elements(list).into_iter().flatten().filter_map(|it| name(&it)).collect()
 }
 
 /// Where the file states a field. The type has two spellings, and is compared
@@ -191,6 +228,33 @@ mod tests {
         );
         let hidden = changes(json!({"password": "a\nb"}), json!({"password": "a\nc"}));
         assert_eq!(hidden[0].edit, Edit::Masked { value: json!("(masked)") });
+    }
+
+    #[test]
+    fn a_credential_is_no_name_of_itself() {
+        let found = changes(
+            json!({"apiKeys": ["hunter2", "two words", "hunter3"], "tags": ["a", "b", "c"]}),
+            json!({"apiKeys": ["hunter3", "hunter2", "hunter4"], "tags": ["c", "b", "d"]}),
+        );
+        let all = format!("{found:?}");
+        assert!(!all.contains("hunter") && !all.contains("two words"), "{all}");
+        let names: Vec<_> = found.iter().map(|field| (&*field.name, &*field.pointer)).collect();
+        assert_eq!(
+            names,
+            [
+                ("apiKeys[(masked)]", "/apiKeys/2"),
+                ("apiKeys[(masked)]", "/apiKeys/1"),
+                ("apiKeys", "/apiKeys"),
+                ("tags[d]", "/tags/2"),
+                ("tags[a]", "/tags/0"),
+                ("tags", "/tags"),
+            ]
+        );
+        let order = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+        let hidden = || order(["(masked)"; 2]);
+        assert_eq!(found[2].edit, Edit::Reordered { from: hidden(), to: hidden() });
+        let reordered = Edit::Reordered { from: order(["b", "c"]), to: order(["c", "b"]) };
+        assert_eq!(found[5].edit, reordered);
     }
 
     #[test]
