@@ -42,6 +42,14 @@ readme:
     SNAPSHOTS=overwrite cargo test
     git --no-pager diff --stat
 
+# Faults, crashes, torn sources, hostile files, secrets, soak, fuzzing and mutants, at length (some hours); or the parts that are named.
+prove *parts:
+    tests/prove/run long {{ parts }}
+
+# The same for some minutes, without mutants.
+prove-short *parts:
+    tests/prove/run short {{ parts }}
+
 # The files of deploy/, each with the tool that reads it.
 deploy-check:
     deploy/check/run

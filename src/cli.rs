@@ -9,6 +9,7 @@ mod options;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
 pub use options::{
@@ -241,4 +242,28 @@ pub struct Marketplace {
     /// Decide one thing that the published API leaves open; may be repeated
     #[arg(long = "switch", value_name = "NAME=VALUE")]
     pub switches: Vec<String>,
+}
+
+/// What is wrong with a command line, without the words that are no option and
+/// that nobody expects: an option whose name is wrong or missing leaves its
+/// value behind, and that may be a secret.
+#[must_use]
+pub fn discreet(mut error: clap::Error) -> clap::Error {
+    const INSTEAD: &str = "(not shown, it may be a secret)";
+    let text = |error: &clap::Error, kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument if !text(&error, ContextKind::InvalidArg).starts_with('-') => {
+            ContextKind::InvalidArg
+        }
+        // With a suggestion it is a command, misspelt.
+        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
+            ContextKind::InvalidSubcommand
+        }
+        _ => return error,
+    };
+    error.insert(kind, ContextValue::String(INSTEAD.to_owned()));
+    error
 }

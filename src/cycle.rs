@@ -197,7 +197,8 @@ pub async fn run(
         return Err(CycleError::Departed(departure));
     }
     if plan.has_writes() {
-        store.note_pass(order.now)?;
+        ledger::doubt(ledger, &plan.changes);
+        store.note_pass(ledger, &plan.changes, order.now)?;
     }
     let bodies = &mut Bodies { tree: &mut reading.tree, tailoring: &standards.tailoring };
     edits::name_edits(&mut plan, ledger, bodies, locations);
@@ -208,13 +209,15 @@ pub async fn run(
     let author = if plan.changes.is_empty() { None } else { author(source, &snapshot.commit)? };
     let commit = snapshot.commit.clone();
     let settling = Settling { commit, author, now: order.now, setting: order.setting };
-    let mut record = Record { store, ledger, settling, tried: vec![], unsent: vec![], tell };
+    let mut record =
+        Record { store, ledger, settling, tried: vec![], unsent: vec![], lost: vec![], tell };
     let changes = plan.changes.clone();
     let tries = &retries.sent_in_vain();
     let sending = Sending { changes, bodies, locations, tries, stop: &order.stop };
     let sent = market.send(sending, |sent| record.settle_and_save(sent)).await;
 
-    let Record { store, tried, unsent, .. } = record;
+    record.tell_of_lost();
+    let Record { store, tried, unsent, lost, .. } = record;
     let forgotten = forget_deleted(&tried, store, locations);
     let ended = order.now.saturating_add(watch.total()).unwrap_or(order.now);
     again::close(retries, &plan, &snapshot, order.now);
@@ -224,6 +227,7 @@ pub async fn run(
     let rest = again::rest(&plan, (&tried, &unsent), after, (retries, ledger), (order, ended));
     report.timing.send = watch.lap();
     report.add(&plan, tried.into_iter().chain(unsent).collect());
+    report.lose(lost.len());
     sent?;
     forgotten?;
     Ok(rest)
@@ -300,8 +304,13 @@ struct Record<'a> {
     settling: Settling,
     tried: Vec<Outcome>,
     unsent: Vec<Outcome>,
+    /// What was tried and could not be written down.
+    lost: Vec<Outcome>,
     tell: &'a mut dyn FnMut(&Event),
 }
+
+/// How many of the items that could not be written down are named.
+const LOST_SHOWN: usize = 10;
 
 impl Record<'_> {
     /// Ledger, disk, log: in this order. What the log says is recorded.
@@ -316,7 +325,10 @@ impl Record<'_> {
                 for outcome in &outcomes {
                     ledger::settle(self.ledger, outcome, &self.settling);
                 }
-                self.store.save(self.ledger, &outcomes, &self.settling)?;
+                if let Err(error) = self.store.save(self.ledger, &outcomes, &self.settling) {
+                    self.lost.extend(outcomes);
+                    return Err(error);
+                }
                 for outcome in outcomes {
                     let commit = self.settling.commit.clone();
                     (self.tell)(&Event::Settled { outcome: outcome.clone(), commit });
@@ -325,6 +337,21 @@ impl Record<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Says what became of that which nobody finds in the record.
+    fn tell_of_lost(&mut self) {
+        if self.lost.is_empty() {
+            return;
+        }
+        let shown = self.lost.iter().take(LOST_SHOWN).map(|outcome| outcome.change.key.to_string());
+        let more = if self.lost.len() > LOST_SHOWN { ", …" } else { "" };
+        let text = format!(
+            "sent, and could not be recorded ({}): {}{more}; the next pass finds out what became of it",
+            self.lost.len(),
+            shown.collect::<Vec<_>>().join(", ")
+        );
+        (self.tell)(&Event::Notice(text));
     }
 }
 

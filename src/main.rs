@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
 use jiff::Timestamp;
 
-use marketsync::cli::{Cli, Command, DiffFormat, Format, LogFormat, ValidateFormat};
+use marketsync::cli::{self, Cli, Command, DiffFormat, Format, LogFormat, ValidateFormat};
 use marketsync::commands::failure::CommandError;
 use marketsync::commands::{
     Exit, apply, diff, export, history, marketplace, print, run, status, validate,
@@ -21,7 +21,7 @@ use marketsync::edge::telemetry;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| cli::discreet(error).exit());
     // A name that is not UTF-8 is none of ours.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| {

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use marketsync::domain::diff::{
-    Against, Diff, Entry, Fields, Left, Mask, Pair, Picture, Sides, fields, masked_problem,
-};
+use marketsync::domain::diff::{Against, Diff, Entry, Fields, Left, Pair, Picture, Sides, fields};
 use marketsync::domain::event::{
     Action, Applied, Change, Failure, Held, Hold, Outcome, Reason, Verb,
 };
 use marketsync::domain::item::{CommitId, Digest, ImageSlot, ItemKey, ItemType, RepoPath, Version};
+use marketsync::domain::mask::{Mask, masked_problem};
 use marketsync::domain::past::{Past, Trail};
 use marketsync::domain::report::exported::{Exported, Fate, Row};
 use marketsync::domain::report::{Report, annotations, diff as render, history, json, text};

@@ -30,7 +30,7 @@ use crate::domain::report::{Report, json, text};
 use crate::domain::retries::Retries;
 use crate::edge::git::remote::RemoteError;
 use crate::edge::marketplace::Marketplace;
-use crate::edge::source::Source;
+use crate::edge::source::{Source, SourceError};
 use crate::edge::store::Store;
 use crate::edge::telemetry;
 
@@ -143,8 +143,10 @@ async fn passes(
     let mut order = held_to(approval, order(&config.pass, stop.clone()));
     order.setting = setting(&config.connect.credential, standards.schemas.fingerprint());
     let mut told = BTreeSet::new();
+    let mut tries = 0;
     let pass = async || {
         order.now = Timestamp::now();
+        tries += 1;
         let mut tell = |event: &Event| {
             // A repeated pass finds the same problems and holds the same items:
             // what was said once is not said again.
@@ -157,18 +159,23 @@ async fn passes(
             }
         };
         let mut now = Report::default();
-        let world = World {
-            source,
-            standards: &standards,
-            market,
-            store: &mut store,
-            ledger: &mut ledger,
-            seen: &mut seen,
-            locations: &mut locations,
-            retries: &mut retries,
-            looks: &mut looks,
+        let result = match anew(source, tries) {
+            Ok(anew) => {
+                let world = World {
+                    source: anew.as_ref().unwrap_or(source),
+                    standards: &standards,
+                    market,
+                    store: &mut store,
+                    ledger: &mut ledger,
+                    seen: &mut seen,
+                    locations: &mut locations,
+                    retries: &mut retries,
+                    looks: &mut looks,
+                };
+                cycle::run(world, &order, &mut now, &mut tell).await
+            }
+            Err(error) => Err(error.into()),
         };
-        let result = cycle::run(world, &order, &mut now, &mut tell).await;
         if let Some(approved) = &mut order.approved {
             approved.done.get_or_insert_default().extend(done(&now));
         }
@@ -181,14 +188,17 @@ async fn passes(
         result
     };
     let wait = |pause| tell_pause(progress, pause);
-    let again = |error: &CycleError| {
-        if error.is_transient() {
-            Rest::Retry { after: market.retry_after() }
-        } else {
-            Rest::Settled
-        }
-    };
+    let again = |error: &CycleError| rest_after(error, market);
     Ok(until_settled(config.retry_for, stop, pass, again, wait).await)
+}
+
+/// The source of a repeated pass; none for the first, which has one.
+fn anew(source: &Source, tries: usize) -> Result<Option<Source>, SourceError> {
+    if tries > 1 { source.again().map(Some) } else { Ok(None) }
+}
+
+fn rest_after(error: &CycleError, market: &Marketplace) -> Rest {
+    if error.is_transient() { Rest::Retry { after: market.retry_after() } } else { Rest::Settled }
 }
 
 /// What a pass has done of a plan.

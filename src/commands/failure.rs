@@ -21,6 +21,9 @@ use crate::edge::store::StoreError;
 use crate::edge::telemetry::InvalidLevel;
 use crate::embedded::EmbeddedError;
 
+/// What to do about what another try may find otherwise.
+const AGAIN: &str = "this may pass: run it again later";
+
 /// The work could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -197,7 +200,7 @@ impl CommandError {
                     if *is_shallow { deepen } else { "" }
                 ))
             }
-            Self::Source(SourceError::Git(GitError::Lacking { .. } | GitError::NoCommit { .. })) => Some(
+            Self::Source(error) | Self::Cycle(CycleError::Source(error)) if lacks(error) => Some(
                 "`git fetch --unshallow` completes a shallow clone, `git fetch --refetch --no-filter` a partial one"
                     .to_owned(),
             ),
@@ -206,6 +209,13 @@ impl CommandError {
                  needs the options of the pass that diff was given"
                     .to_owned(),
             ),
+            Self::Cycle(error) if error.is_transient() => Some(AGAIN.to_owned()),
+            Self::Market(error) | Self::Inventory(InventoryError::Call(error))
+                if error.is_transient() =>
+            {
+                Some(AGAIN.to_owned())
+            }
+            Self::Remote(error) if error.is_transient() => Some(AGAIN.to_owned()),
             Self::NoHistory { hint, .. } => Some(hint.clone()),
             Self::EmbeddedState => {
                 Some("name the one of `marketsync apply` or `run` with --state DIR".to_owned())
@@ -239,6 +249,16 @@ impl CommandError {
     pub fn chain(&self) -> String {
         chain(self)
     }
+}
+
+/// Whether a clone has not all that it should have.
+fn lacks(error: &SourceError) -> bool {
+    use GitError as G;
+    matches!(
+        error,
+        SourceError::Git(G::Lacking { .. } | G::NoCommit { .. })
+            | SourceError::Damaged { source: G::Lacking { .. } | G::NoCommit { .. }, .. }
+    )
 }
 
 /// The same in one line, for the log.

@@ -9,6 +9,7 @@ use crate::domain::images::{ImageLocations, ImageName};
 use crate::domain::item::{Item, ItemImage};
 use crate::domain::ledger::{Ledger, Row};
 use crate::domain::manifest;
+use crate::domain::mask::masked_pointer;
 use crate::domain::plan::Plan;
 use crate::edge::source::SourceTree;
 
@@ -35,7 +36,7 @@ pub(super) fn name_edits(
         let edits = full_delta(&before, &wanted);
         let pictures = changed_pictures(item, (&before, row), locations);
         // A picture counts by its bytes, not by where they lie.
-        let fields = edits.into_iter().map(|edit| edit.pointer);
+        let fields = edits.into_iter().map(|edit| masked_pointer(&edit.pointer));
         let fields = fields.filter(|field| !pictures.iter().any(|slot| within(slot, field)));
         change.fields = fields.take(FIELDS_SHOWN).collect();
         change.fields.extend(pictures);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use crate::domain::event::{Action, Change, Hold};
 use crate::domain::item::{Digest, ItemId, ItemKey, Version};
@@ -142,7 +143,17 @@ impl Approval {
         struct Form {
             version: u32,
         }
-        let form = |why: serde_json::Error| NoPlan::Form(why.to_string());
+        // What stands there is not repeated: it may be another file, with
+        // secrets.
+        let form = |why: serde_json::Error| {
+            NoPlan::Form(match why.classify() {
+                Category::Data => {
+                    let (line, column) = (why.line(), why.column());
+                    format!("it has something else at line {line} column {column}, or before")
+                }
+                Category::Io | Category::Syntax | Category::Eof => why.to_string(),
+            })
+        };
         let Form { version } = serde_json::from_slice(text).map_err(form)?;
         if version != VERSION {
             return Err(NoPlan::Version(version));

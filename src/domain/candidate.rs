@@ -209,6 +209,11 @@ pub fn filter_of<T: Tree>(
     let Some(path) = follow::child(source, IGNORE_FILE) else {
         return Ok(Filter::new(source.clone(), None, excludes));
     };
+    let folder = tree.resolve(source)?;
+    if folder.target != Target::Folder || folder.path != *source {
+        // That there is no such folder is for its reader to say.
+        return Ok(Filter::new(source.clone(), None, excludes));
+    }
     let resolved = tree.resolve(&path)?;
     let found = match resolved.target {
         Target::Missing => return Ok(Filter::new(source.clone(), None, excludes)),
@@ -226,6 +231,7 @@ pub fn filter_of<T: Tree>(
         Target::Outside => "a link that leads out of the checkout",
         Target::LinkLoop => "a loop of links",
         Target::Submodule => "in a submodule",
+        Target::Repository => "in the folder .git",
         Target::Special => "a device, socket or FIFO",
         Target::BytesMissing => "missing from this partial clone",
     };

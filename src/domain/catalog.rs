@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::domain::item::{BlobId, CommitId, Item, ItemId, ItemImage, ItemKey, RepoPath, Version};
 use crate::domain::manifest::{self, Reader};
-use crate::domain::seen::{Seen, Stale};
+use crate::domain::seen::{MAX_PROBLEMS, Seen, Stale};
 use crate::domain::source::{Problem, Severity};
 use crate::domain::standards::{Standards, Tailoring};
 use crate::domain::tree::{Changes, Tree};
@@ -16,9 +16,6 @@ use crate::domain::tree::{Changes, Tree};
 /// How many other files a message names that hold the same item; a hostile
 /// source could hold thousands, each naming all others.
 const OTHERS_NAMED: usize = 5;
-
-/// The most problems that a snapshot holds; nobody mends more in one go.
-const MAX_PROBLEMS: usize = 10_000;
 
 /// What one commit wants. Total: a broken file is a problem, not an error.
 #[derive(Debug, Clone, PartialEq, Eq)]

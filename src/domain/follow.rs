@@ -140,6 +140,11 @@ pub fn follow<E>(
                 at = at.parent();
                 continue;
             }
+            // A work tree has its repository in sight; no commit holds the name.
+            _ if name.eq_ignore_ascii_case(".git") => {
+                let next = at.join(&name).unwrap_or(at);
+                return Ok(end(next, Target::Repository, visited));
+            }
             _ => {}
         }
         let Some(next) = child(&at, &name) else {
@@ -275,6 +280,8 @@ mod tests {
         check(&[], "d/f/x", "d/f/x", &Target::Missing, &["d/f/x?"]);
         check(&[], "no/such/file", "no/such/file", &Target::Missing, &["no/such/file?"]);
         check(&[("l", "")], "l", "l", &Target::Missing, &["l"]);
+        check(&[("d/l", "../.git/x")], "d/l", ".git", &Target::Repository, &["d/l"]);
+        check(&[], "d/.GIT/x", "d/.GIT", &Target::Repository, &[]);
         check(&[("l", "sub/x.json")], "l", "sub", &Target::Submodule, &["l", "sub"]);
         let (_, target, visited) = run(&[("a", "b"), ("b", "a")], "a");
         assert_eq!((target, visited.len()), (Target::LinkLoop, MAX_LINKS + 1));

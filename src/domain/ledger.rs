@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::{Failure, Outcome, Reason, Verb};
+use crate::domain::event::{Change, Failure, Outcome, Reason, Verb};
 use crate::domain::item::{BlobId, CommitId, Digest, Item, ItemKey, Lifecycle, RepoPath};
 
 /// How many corrections of drift are remembered: enough to see three within
@@ -58,6 +58,42 @@ pub struct Ledger {
     pub rows: BTreeMap<ItemKey, Row>,
     /// What was refused since.
     pub rejections: BTreeMap<ItemKey, Rejection>,
+    /// What was about to be sent, and nobody knows what became of it: a
+    /// process may die, and an answer may be lost. None for a deletion, and
+    /// for more than one document.
+    pub doubts: BTreeMap<ItemKey, Option<Digest>>,
+}
+
+impl Ledger {
+    /// Whether the marketplace may have another document than the last that
+    /// was recorded, and another than this one.
+    pub fn is_in_doubt(&self, key: &ItemKey, wanted: &Digest) -> bool {
+        self.doubts.get(key).is_some_and(|sent| sent.as_ref() != Some(wanted))
+    }
+
+    /// Whether this item is another than was last applied, as far as anybody
+    /// knows.
+    pub fn is_edited(&self, item: &Item) -> bool {
+        let recorded = self.rows.get(&item.key);
+        recorded.is_some_and(|row| {
+            row.digest != item.digest || self.is_in_doubt(&item.key, &item.digest)
+        })
+    }
+}
+
+/// Notes what is about to be sent.
+///
+/// Without it, an edit that reached the marketplace and not the record would
+/// stay there for ever when it is taken back before the next pass: the record
+/// still agrees with the source then.
+pub fn doubt(ledger: &mut Ledger, changes: &[Change]) {
+    for change in changes.iter().filter(|change| change.action.is_write()) {
+        let sent = change.wanted.as_ref().map(|item| item.digest);
+        let known = ledger.doubts.entry(change.key.clone()).or_insert(sent);
+        if *known != sent {
+            *known = None;
+        }
+    }
 }
 
 /// What a rejection holds for: this item, with these schemas and this
@@ -89,6 +125,7 @@ pub fn settle(ledger: &mut Ledger, outcome: &Outcome, settling: &Settling) {
     match &outcome.result {
         Ok(applied) => {
             ledger.rejections.remove(&change.key);
+            ledger.doubts.remove(&change.key);
             match (&change.wanted, applied.verb) {
                 (Some(item), Verb::Created | Verb::Updated | Verb::Adopted) => {
                     let before = ledger.rows.remove(&change.key);
@@ -103,6 +140,9 @@ pub fn settle(ledger: &mut Ledger, outcome: &Outcome, settling: &Settling) {
         }
         Err(Failure::Rejected { why, .. }) => {
             if let Some(item) = &change.wanted {
+                if !ledger.is_in_doubt(&change.key, &item.digest) {
+                    ledger.doubts.remove(&change.key);
+                }
                 let rejection = Rejection {
                     circumstances: circumstances(&item.digest, &settling.setting),
                     why: why.clone(),

@@ -10,6 +10,7 @@ use crate::domain::draft::{Draft, identity, kind};
 use crate::domain::item::{
     BlobId, Digest, ImageSlot, Item, ItemImage, ItemType, Lifecycle, RepoPath,
 };
+use crate::domain::mask::{Mask, masked_problem};
 use crate::domain::pictures::{self, Fact};
 use crate::domain::rules;
 use crate::domain::schema::{self, CompiledFiles, escape};
@@ -20,6 +21,11 @@ use crate::domain::source::{
 };
 use crate::domain::standards::{Standards, Tailoring};
 use crate::domain::tree::{LACKING, MAX_ITEM_BYTES, Resolved, Target, Tree, opened};
+
+/// How much the compiled schemas of files of the commit may take that are
+/// kept, in bytes: as much as the largest, and some more. A hundred of ten
+/// patterns each fit; without a limit each item could name another schema.
+const MAX_COMPILED_BYTES: usize = 160 * 1024 * 1024;
 
 /// The document that a file holds or held, as it is or was wanted.
 pub fn document_at<T: Tree>(
@@ -58,7 +64,8 @@ pub fn problem_at<T: Tree>(
     let bytes = tree.bytes(&item.file, item.blob)?;
     let format = Format::of(item.path.file_name()).unwrap_or(Format::Json);
     let text = String::from_utf8_lossy(&bytes);
-    Ok(Outline::new(format, &text).problem(&item.path, pointer, Place::Value, message))
+    let problem = Outline::new(format, &text).problem(&item.path, pointer, Place::Value, message);
+    Ok(masked_problem(problem))
 }
 
 /// Reads files, and keeps what many of them share: compiled schemas and facts
@@ -66,18 +73,40 @@ pub fn problem_at<T: Tree>(
 pub struct Reader<'a> {
     standards: &'a Standards,
     compiled: CompiledFiles,
+    /// What those take at most, in bytes.
+    compiled_bytes: usize,
     pictures: BTreeMap<BlobId, Fact>,
+    mask: Mask,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that holds files to these standards.
     pub fn new(standards: &'a Standards) -> Self {
-        Self { standards, compiled: HashMap::new(), pictures: BTreeMap::new() }
+        Self {
+            standards,
+            compiled: HashMap::new(),
+            compiled_bytes: 0,
+            pictures: BTreeMap::new(),
+            mask: Mask::new(standards.schemas.secret_names().clone()),
+        }
     }
 
     /// Reads one file. Only the tree's own errors are errors; whatever is
-    /// wrong with the file is in the result.
+    /// wrong with the file is in the result, and told without its credentials:
+    /// it is logged, shown and kept.
     pub fn read<T: Tree>(
+        &mut self,
+        tree: &mut T,
+        path: &RepoPath,
+        blob: BlobId,
+    ) -> Result<Reading, T::Error> {
+        let mut reading = self.read_openly(tree, path, blob)?;
+        let problems = std::mem::take(&mut reading.problems).into_iter();
+        reading.problems = problems.map(|problem| self.mask.problem(problem)).collect();
+        Ok(reading)
+    }
+
+    fn read_openly<T: Tree>(
         &mut self,
         tree: &mut T,
         path: &RepoPath,
@@ -280,14 +309,19 @@ impl<'a> Reader<'a> {
 
     fn compile(&mut self, files: SchemaFiles) -> Result<Arc<jsonschema::Validator>, String> {
         let SchemaFiles { base, root, others, cache_key, .. } = files;
-        self.compiled
-            .entry(cache_key)
-            .or_insert_with(|| {
-                schema::compile(&base, &root, others)
-                    .map(Arc::new)
-                    .map_err(|error| error.to_string())
-            })
-            .clone()
+        if let Some(known) = self.compiled.get(&cache_key) {
+            return known.clone();
+        }
+        let bytes = others.values().chain([&root]).map(schema::most_bytes).sum();
+        if self.compiled_bytes.saturating_add(bytes) > MAX_COMPILED_BYTES {
+            self.compiled.clear();
+            self.compiled_bytes = 0;
+        }
+        let compiled =
+            schema::compile(&base, &root, others).map(Arc::new).map_err(|error| error.to_string());
+        self.compiled_bytes += bytes;
+        self.compiled.insert(cache_key, compiled.clone());
+        compiled
     }
 
     fn images<T: Tree>(

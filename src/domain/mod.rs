@@ -8,6 +8,7 @@ pub mod path;
 pub mod item;
 pub mod images;
 pub mod source;
+pub mod mask;
 pub mod canon;
 pub mod delta;
 pub mod compare;

@@ -14,6 +14,7 @@ use crate::domain::catalog::Snapshot;
 use crate::domain::event::{Action, Change, Held, Hold, Reason};
 use crate::domain::item::{Digest, Item, ItemId, ItemKey, Version};
 use crate::domain::ledger::{CORRECTIONS_KEPT, Ledger, Row, circumstances};
+use crate::domain::mask::masked_text;
 use crate::domain::rules;
 
 /// What a look at the marketplace showed of one item.
@@ -125,15 +126,24 @@ impl Plan {
 
 /// The decision table of `docs/architecture.md`: first match wins.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
-fn decide(wanted: Option<&Item>, recorded: Option<&Row>, look: &Look) -> Option<(Action, Reason)> {
+fn decide(
+    wanted: Option<&Item>,
+    recorded: Option<&Row>,
+    look: &Look,
+    ledger: &Ledger,
+) -> Option<(Action, Reason)> {
     use {Action as A, Look as L, Reason as R};
+    // What agrees on the fields that a file states may still have a field of
+    // the other document.
+    let doubted = |item: &Item| ledger.is_in_doubt(&item.key, &item.digest);
     match (wanted, recorded, look) {
         (Some(_), None, L::NotTaken | L::Failed { .. }) => Some((A::Create, R::Unobserved)),
         (Some(_), None, L::Absent) => Some((A::Create, R::New)),
+        (Some(item), None, L::Agrees { .. }) if doubted(item) => Some((A::Update, R::Differs)),
         (Some(_), None, L::Agrees { .. }) => Some((A::Adopt, R::AlreadyThere)),
         (Some(_), None, L::Differs { .. }) => Some((A::Update, R::Differs)),
         (Some(_), Some(_), L::Absent) => Some((A::Create, R::Missing)),
-        (Some(item), Some(row), _) if item.digest != row.digest => Some((A::Update, R::Edited)),
+        (Some(item), Some(_), _) if ledger.is_edited(item) => Some((A::Update, R::Edited)),
         (Some(_), Some(_), L::Differs { .. }) => Some((A::Update, R::Drifted)),
         (Some(_), Some(_), L::Agrees { .. } | L::NotTaken | L::Failed { .. }) => None,
         (None, Some(_), L::Absent) => Some((A::Forget, R::Gone)),
@@ -153,10 +163,7 @@ struct Case<'a> {
 
 /// Why the policy does not make this change, if it does not.
 fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
-    let edited = match (&case.change.wanted, case.recorded) {
-        (Some(item), Some(row)) => item.digest != row.digest,
-        _ => false,
-    };
+    let edited = case.change.wanted.as_ref().is_some_and(|item| case.ledger.is_edited(item));
     let is_try = case.change.action.is_write() || case.change.reason == Reason::Unobserved;
     if let Some(why) = policy.waiting.get(&case.change.key).filter(|_| is_try) {
         return Some(Hold::Waiting { why: why.clone() });
@@ -196,7 +203,8 @@ fn hold(case: &Case<'_>, policy: &Policy) -> Option<Hold> {
     }
     let rejection = case.ledger.rejections.get(&item.key)?;
     let still_stands = rejection.circumstances == circumstances(&item.digest, &policy.setting)
-        && policy.now.duration_since(rejection.at) < REJECTED_AGAIN_AFTER;
+        // A time to come is one of a clock that was set back since.
+        && policy.now.duration_since(rejection.at).abs() < REJECTED_AGAIN_AFTER;
     (still_stands && !policy.retry_rejected).then(|| Hold::Rejected { why: rejection.why.clone() })
 }
 
@@ -206,7 +214,8 @@ fn is_contested(row: &Row) -> bool {
     let (Some(first), Some(last)) = (row.corrected.first(), row.corrected.last()) else {
         return false;
     };
-    row.corrected.len() >= CORRECTIONS_KEPT && last.duration_since(*first) < CONTEST_WINDOW
+    // Times of a clock that was set back meanwhile do not follow each other.
+    row.corrected.len() >= CORRECTIONS_KEPT && last.duration_since(*first).abs() < CONTEST_WINDOW
 }
 
 /// What to do about every item that is wanted or recorded.
@@ -216,7 +225,8 @@ pub fn plan(snapshot: &Snapshot, ledger: &Ledger, live: &Live, policy: &Policy) 
         let wanted = snapshot.items.get(&key);
         let recorded = ledger.rows.get(&key);
         let look = live.get(&key).unwrap_or(&Look::NotTaken);
-        let Some((action, reason)) = decide(wanted.map(AsRef::as_ref), recorded, look) else {
+        let Some((action, reason)) = decide(wanted.map(AsRef::as_ref), recorded, look, ledger)
+        else {
             plan.unchanged += 1;
             plan.unseen += usize::from(matches!(look, Look::Failed { .. }));
             continue;
@@ -323,8 +333,12 @@ pub fn check(plan: Plan, limits: &Limits) -> Plan {
             Some(Hold::UpdateGuard { wanted: updates, allowed: allowed_updates })
         }
         Action::Create | Action::Update if limits.generation == Some(Generation::Legacy) => {
-            let fields =
-                change.wanted.as_ref().map(|item| item.not_on_legacy.clone()).unwrap_or_default();
+            let fields: Vec<String> = change
+                .wanted
+                .iter()
+                .flat_map(|item| &item.not_on_legacy)
+                .map(|field| masked_text(field))
+                .collect();
             (!fields.is_empty()).then_some(Hold::NotOnLegacy { fields })
         }
         _ => None,

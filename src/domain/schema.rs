@@ -191,7 +191,9 @@ pub fn compile(
         .map_err(|large| SchemaError { why: large.to_string() })?;
     let options =
         || jsonschema::options().should_validate_formats(true).with_pattern_options(patterns());
-    let error = |error: ValidationError<'_>| SchemaError { why: error.to_string() };
+    // The value is not repeated: the file may be another one, with secrets.
+    let error =
+        |error: ValidationError<'_>| SchemaError { why: error.masked_with("a value").to_string() };
     // Only what is handed over as a whole schema is held to the rules for
     // schemas, so it is compiled once as that.
     let plain = options().with_base_uri(base).with_retriever(Files(files.clone()));
@@ -461,6 +463,28 @@ fn cut(text: &str) -> String {
 /// A name as a reference token of a JSON pointer (RFC 6901 §4).
 pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// What a schema takes at most once it is compiled, in bytes: each pattern all
+/// that one may take, and each value about what a small object takes.
+pub fn most_bytes(schema: &Value) -> usize {
+    let mut bytes: usize = 0;
+    let mut open = vec![schema];
+    while let Some(value) = open.pop() {
+        bytes = bytes.saturating_add(256);
+        match value {
+            Value::Object(members) => {
+                let patterns = usize::from(members.contains_key("pattern"));
+                let named = members.get("patternProperties").and_then(Value::as_object);
+                let patterns = patterns + named.map_or(0, serde_json::Map::len);
+                bytes = bytes.saturating_add(patterns.saturating_mul(PATTERN_SIZE));
+                open.extend(members.values());
+            }
+            Value::Array(values) => open.extend(values),
+            _ => {}
+        }
+    }
+    bytes
 }
 
 /// Schemas of files of the commit, compiled once per reading: thousands of

@@ -8,8 +8,22 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::item::{BlobId, CommitId, Digest, Item, RepoPath};
-use crate::domain::source::Problem;
+use crate::domain::source::{Problem, Severity};
 use crate::domain::tree::{Changes, LACKING};
+
+/// The most problems that are remembered of all files; nobody mends more in
+/// one go. Of a file beyond them one problem is remembered: a hundred thousand
+/// files of a few hundred mistakes each would otherwise take as much memory as
+/// one likes.
+pub const MAX_PROBLEMS: usize = 10_000;
+
+/// The most that is remembered of the paths that one result rests on, in
+/// bytes. Forty links on the way to each of thirty schema files make a hundred
+/// times as much, and again for every file that names them.
+const MAX_RESTS_BYTES: usize = 4 * 1024;
+
+/// What one path costs besides its text, in bytes.
+const PATH_BYTES: usize = 64;
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +37,35 @@ pub struct Reading {
     pub item: Option<Arc<Item>>,
     /// What is wrong, and what deserves a look.
     pub problems: Vec<Problem>,
+}
+
+impl Reading {
+    /// As much of it as is remembered of the file at `path`, with so many
+    /// problems to remember in all. What is cut is read again at the next
+    /// pass, as if this clone lacked a part of it.
+    fn bounded(mut self, path: &RepoPath, room: usize) -> Self {
+        let rests: usize =
+            self.rests_on.iter().map(|(path, _)| path.as_str().len() + PATH_BYTES).sum();
+        let is_cut = self.problems.len() > room.max(1);
+        if is_cut {
+            let rest = self.problems.len() - 1;
+            let is_error = |problem: &Problem| problem.severity == Severity::Error;
+            let worst = self.problems.iter().position(is_error).unwrap_or_default();
+            self.problems.swap(0, worst);
+            self.problems.truncate(1);
+            for problem in &mut self.problems {
+                let told = problem.hint.take().map(|hint| format!("{hint}; ")).unwrap_or_default();
+                problem.hint = Some(format!(
+                    "{told}{rest} more in this file are told when other files are mended"
+                ));
+            }
+        }
+        if is_cut || rests > MAX_RESTS_BYTES {
+            self.rests_on = vec![(path.clone(), Some(LACKING))];
+        }
+        self.problems.shrink_to_fit();
+        self
+    }
 }
 
 /// The last reading of a source.
@@ -41,6 +84,8 @@ pub struct Seen {
     named_by: BTreeMap<RepoPath, BTreeSet<RepoPath>>,
     /// Files whose result rests on bytes that the clone lacked.
     lacking: BTreeSet<RepoPath>,
+    /// How many problems all readings have.
+    problems: usize,
 }
 
 impl Seen {
@@ -91,6 +136,8 @@ impl Seen {
     /// Sets what became of a file.
     pub fn insert(&mut self, path: RepoPath, reading: Reading) {
         self.remove(&path);
+        let reading = reading.bounded(&path, MAX_PROBLEMS.saturating_sub(self.problems));
+        self.problems += reading.problems.len();
         if reading.rests_on.iter().any(|(_, blob)| *blob == Some(LACKING)) {
             self.lacking.insert(path.clone());
         }
@@ -104,6 +151,7 @@ impl Seen {
     /// Forgets a file.
     pub fn remove(&mut self, path: &RepoPath) {
         let Some(reading) = self.files.remove(path) else { return };
+        self.problems -= reading.problems.len();
         self.unkept.insert(path.clone());
         self.lacking.remove(path);
         for (named, _) in &reading.rests_on {

@@ -50,6 +50,9 @@ pub enum Target {
     /// The path leads into a submodule, whose files are not in this
     /// repository.
     Submodule,
+    /// The path leads into a folder called `.git`: the repository itself (its
+    /// configuration may hold a token), not what it keeps.
+    Repository,
     /// A FIFO, a device or a socket.
     Special,
     /// The commit has the file, but this clone lacks its bytes (a partial or
@@ -184,6 +187,10 @@ pub fn opened<T: Tree>(
         Target::Submodule => unusable(
             "the path leads into a submodule, whose files are not in this repository",
             "commit the file here, or run marketsync on the submodule's own checkout",
+        ),
+        Target::Repository => unusable(
+            "the path leads into `.git`, which is the repository itself and not its content",
+            "name a file of the checkout",
         ),
         Target::Special => unusable("this is no regular file", "only regular files are read"),
         Target::BytesMissing => unusable(

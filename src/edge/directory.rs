@@ -1,7 +1,8 @@
 //! A directory that is no git checkout (a mounted `ConfigMap`, an unpacked
 //! archive), or the work tree of one (`--working-tree`).
 //!
-//! A directory has no commits, so it is read until two readings agree. Within
+//! A directory has no commits, so it is read until two readings agree and
+//! nothing was written for a moment ([`QUIET`]). Within
 //! one reading each link is read once: Kubernetes publishes a `ConfigMap` by
 //! swapping one link, `..data`, and no reading sees both of its targets.
 
@@ -11,6 +12,7 @@ mod listing;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::domain::candidate::{Filter, FilterError};
 use crate::domain::follow::{self, MAX_PATH_BYTES, Node};
@@ -23,6 +25,12 @@ pub(crate) use files::{Root, Stat};
 /// readings suffice for one that holds still, and somebody who copies files
 /// into it is better waited for until the next beat.
 const MAX_READINGS: usize = 8;
+
+/// How long nothing may have been written before a directory counts as still.
+/// Two readings take a few milliseconds, and somebody who writes one file after
+/// the other may not get to write for longer than that on a busy machine: they
+/// agree then on half of what is written.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// The directory could not be read. It says nothing about any file.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +69,12 @@ pub enum DirectoryError {
     },
     /// No two readings agreed.
     #[error(
-        "{path} kept changing during {readings} readings of the directory; is something still writing there?"
+        "{path} kept changing during {readings} readings of the directory {}; is something still writing there?",
+        root.display()
     )]
     Changing {
+        /// The directory.
+        root: PathBuf,
         /// One that changed, from the root.
         path: String,
         /// How often it was tried.
@@ -120,24 +131,35 @@ impl Directory {
     ) -> Result<DirectoryTree, DirectoryError> {
         let mut before: Option<DirectoryTree> = None;
         let mut changing = source.to_string();
+        // Whether there was a pause behind `before`.
+        let mut paused = false;
         for _ in 0..MAX_READINGS {
-            match listing::list(&self.root, source, excludes) {
+            let pause = match listing::list(&self.root, source, excludes) {
                 Ok(tree) => {
+                    let pause = tree.pause();
                     match before.as_ref().map(|before| before.difference(&tree)) {
-                        Some(None) => return Ok(tree),
+                        Some(None) if paused || pause.is_zero() => return Ok(tree),
                         Some(Some(path)) => changing = path,
-                        None => {}
+                        _ => {}
                     }
                     before = Some(tree);
+                    pause
                 }
                 Err(DirectoryError::Changed { path }) => {
                     changing = path;
                     before = None;
+                    QUIET
                 }
                 Err(error) => return Err(error),
-            }
+            };
+            paused = !pause.is_zero();
+            wait(pause);
         }
-        Err(DirectoryError::Changing { path: changing, readings: MAX_READINGS })
+        Err(DirectoryError::Changing {
+            root: self.root.clone(),
+            path: changing,
+            readings: MAX_READINGS,
+        })
     }
 }
 
@@ -159,6 +181,8 @@ pub struct DirectoryTree {
     filter: Filter,
     commit: CommitId,
     changes: Changes,
+    /// Whether it is a volume of Kubernetes.
+    is_published: bool,
     /// All that this reading looked at, once.
     nodes: BTreeMap<RepoPath, Node>,
 }
@@ -195,6 +219,15 @@ impl DirectoryTree {
         Ok(now.changes == self.changes)
     }
 
+    /// How long to wait before this reading can be trusted: until [`QUIET`] has
+    /// passed since the last change, and not longer if the clock of whoever
+    /// keeps the files is ahead.
+    ///
+    /// What Kubernetes publishes was written before it appears.
+    fn pause(&self) -> Duration {
+        if self.is_published { Duration::ZERO } else { QUIET.saturating_sub(self.root.quiet_for()) }
+    }
+
     /// A path at which two readings differ.
     fn difference(&self, other: &Self) -> Option<String> {
         let differs = |(path, node): &(&RepoPath, &Node), nodes: &BTreeMap<RepoPath, Node>| {
@@ -204,8 +237,14 @@ impl DirectoryTree {
         let there = || other.nodes.iter().find(|entry| differs(entry, &self.nodes));
         match here.or_else(there) {
             Some((path, _)) => Some(path.to_string()),
-            None => (self.changes != other.changes).then(|| self.source.to_string()),
+            None => (self.changes != other.changes || self.changed() != other.changed())
+                .then(|| self.source.to_string()),
         }
+    }
+
+    /// When the last change was made; none if that does not matter.
+    fn changed(&self) -> Option<(i64, i64)> {
+        Some(self.root.changed()).filter(|_| !self.is_published)
     }
 
     /// What is at a path whose folders are no links: what this reading found
@@ -262,6 +301,13 @@ fn node_at(root: &Root, path: &RepoPath) -> Result<Node, DirectoryError> {
             Node::File { blob: blob_id(&[&bytes]), size: bytes.len() as u64 }
         }
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever reads a directory blocks; 1.6 s at most")]
+fn wait(pause: Duration) {
+    if !pause.is_zero() {
+        std::thread::sleep(pause);
+    }
 }
 
 /// The first 20 bytes of the blake3 hash.

@@ -6,6 +6,8 @@
 //! does not matter who owns the repository that somebody names. One that is
 //! found above the source has to be of somebody who is trusted.
 
+mod kind;
+mod plain;
 mod discover;
 mod tree;
 mod changes;
@@ -21,7 +23,7 @@ use std::sync::OnceLock;
 use git2::{ConfigLevel, ErrorCode, Oid, Repository};
 use jiff::Timestamp;
 
-use crate::domain::item::{BlobId, CommitId, RepoPath};
+use crate::domain::item::{CommitId, RepoPath};
 use crate::domain::tree::MAX_FILES;
 use crate::edge::directory::DirectoryError;
 
@@ -88,6 +90,12 @@ pub enum GitError {
         /// As given.
         path: PathBuf,
     },
+    /// A link on the way to the source does not hold still.
+    #[error("the source {path} led elsewhere each time that it was looked at")]
+    Flipping {
+        /// As given.
+        path: PathBuf,
+    },
     /// There is a `.git`, but no repository behind it.
     #[error(
         "{path} looks like a git checkout, but the repository behind it cannot be found; \
@@ -137,6 +145,23 @@ pub enum GitError {
         path: PathBuf,
         /// What leads out.
         how: &'static str,
+    },
+    /// A file that makes up a repository is none.
+    #[error(
+        "{path} is no regular file; it would be read as a part of a git repository, \
+         and devices, sockets and FIFOs are never opened: remove it"
+    )]
+    Special {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// The configuration includes more files than anybody wrote by hand.
+    #[error("the git configuration {path} includes more than {limit} files")]
+    Includes {
+        /// The configuration.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
     },
     /// A `.git` above the source that belongs to somebody else.
     #[error(
@@ -292,13 +317,7 @@ impl Checkout {
     /// consists of.
     pub fn discover(path: &Path) -> Result<Option<(Self, RepoPath)>, GitError> {
         prepare()?;
-        let at = path
-            .canonicalize()
-            .map_err(|source| GitError::Source { path: path.to_owned(), source })?;
-        if !at.is_dir() {
-            return Err(GitError::NotADirectory { path: path.to_owned() });
-        }
-        Ok(discover::open(&at)?.map(|(repo, source)| (Self { repo }, source)))
+        Ok(discover::find(path)?.map(|(repo, source)| (Self { repo }, source)))
     }
 
     /// The commit at HEAD, or [`GitError::Unborn`].
@@ -456,42 +475,4 @@ fn peel(repo: &Repository, oid: Oid, what: &str) -> Result<Result<Oid, git2::Err
         }
     }
     Ok(Err(git2::Error::from_str("too many tags name each other")))
-}
-
-/// What an entry of a tree or of the index is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Folder,
-    File,
-    Link,
-    Submodule,
-}
-
-impl Kind {
-    /// From the mode as git writes it. The executable bit does not matter.
-    fn of_mode(mode: u32) -> Self {
-        match mode & 0o170_000 {
-            0o040_000 => Self::Folder,
-            0o120_000 => Self::Link,
-            0o160_000 => Self::Submodule,
-            _ => Self::File,
-        }
-    }
-
-    fn of(entry: &git2::TreeEntry<'_>) -> Self {
-        Self::of_mode(entry.filemode_raw().cast_unsigned())
-    }
-}
-
-/// The name of an object as the catalogue knows it.
-///
-/// Git names a link and a regular file that holds the link's text alike; a
-/// checkout on Windows commits the one for the other. The bits of a link's
-/// name are flipped, so that "these bytes at this path" says which it is.
-fn blob_id(kind: Kind, oid: Oid) -> BlobId {
-    let mut id = [0; 20];
-    for (to, from) in id.iter_mut().zip(oid.as_bytes()) {
-        *to = if kind == Kind::Link { !from } else { *from };
-    }
-    BlobId(id)
 }

@@ -11,6 +11,7 @@ use crate::domain::standing::page::Page;
 use crate::domain::status::Status;
 use crate::domain::text::cut;
 use crate::edge::address::is_loopback;
+use crate::edge::secrets::Secrets;
 
 /// How long the connection may take, and how long the whole answer. A server of
 /// ours answers within 10 s, if only to say that it cannot.
@@ -103,7 +104,8 @@ pub async fn status(base: &Url) -> Result<Answer, ProbeError> {
     }
     let status = response.status().as_u16();
     if status != 200 {
-        let said = cut(String::from_utf8_lossy(&body).trim(), MAX_EXCERPT);
+        let body = String::from_utf8_lossy(&body);
+        let said = cut(&Secrets::of_proxies().words(body.trim(), MAX_EXCERPT), MAX_EXCERPT);
         return Err(ProbeError::Refused { url, status, said });
     }
     understood(&body).map_err(|source| ProbeError::Foreign { url, source })

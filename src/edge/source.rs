@@ -33,6 +33,8 @@ pub struct Source {
     path: RepoPath,
     excludes: Vec<String>,
     heart: Heartbeat,
+    /// How it was found, to find it again.
+    options: SourceOptions,
 }
 
 enum Place {
@@ -97,8 +99,32 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// The directory changed while it was read.
-    #[error("the directory changed while it was read; it is read again at the next pass")]
-    Changed,
+    #[error("{} changed while it was read; it is read again at the next pass", path.display())]
+    Changed {
+        /// The location, or what changed in it.
+        path: PathBuf,
+    },
+    /// The repository lacks what it should have.
+    #[error("cannot read the source {}", path.display())]
+    Damaged {
+        /// The location.
+        path: PathBuf,
+        /// What it lacks.
+        #[source]
+        source: GitError,
+    },
+    /// The repository moved on, and what was read of it is not there any more.
+    #[error(
+        "the source {} moved to another commit while it was read; it is read again at the next pass",
+        path.display()
+    )]
+    Moved {
+        /// The location.
+        path: PathBuf,
+        /// What was not there.
+        #[source]
+        source: GitError,
+    },
 }
 
 impl SourceError {
@@ -107,13 +133,14 @@ impl SourceError {
         use GitError as G;
         matches!(
             self,
-            Self::Git(
-                G::Broken { .. }
-                    | G::Open { .. }
-                    | G::NoCommit { .. }
-                    | G::Lacking { .. }
-                    | G::Read { .. }
-            )
+            Self::Damaged { .. }
+                | Self::Git(
+                    G::Broken { .. }
+                        | G::Open { .. }
+                        | G::NoCommit { .. }
+                        | G::Lacking { .. }
+                        | G::Read { .. }
+                )
         )
     }
 
@@ -121,8 +148,10 @@ impl SourceError {
     pub fn is_of_the_moment(&self) -> bool {
         matches!(
             self,
-            Self::Changed
+            Self::Changed { .. }
+                | Self::Moved { .. }
                 | Self::Directory(DirectoryError::Changed { .. } | DirectoryError::Changing { .. })
+                | Self::Git(GitError::Flipping { .. })
         )
     }
 
@@ -153,7 +182,9 @@ pub struct Reading<'a> {
 /// The files of a commit or of a directory.
 pub struct SourceTree<'a> {
     files: Files<'a>,
-    heart: Heartbeat,
+    source: &'a Source,
+    /// Whether these are the files at the head, as against an earlier commit.
+    is_head: bool,
 }
 
 enum Files<'a> {
@@ -191,7 +222,21 @@ impl Source {
             None => base,
         };
         let (excludes, heart) = (options.excludes.clone(), Heartbeat::default());
-        Ok(Self { place, path, excludes, heart })
+        Ok(Self { place, path, excludes, heart, options: options.clone() })
+    }
+
+    /// The same location, opened anew: what is behind it may be another folder
+    /// by now.
+    ///
+    /// # Errors
+    /// [`SourceError::NoLongerGit`] if it was a repository and is none.
+    pub fn again(&self) -> Result<Self, SourceError> {
+        let now = Self::open(&self.options)?.with_heart(self.heart.clone());
+        if self.is_git() && !now.is_git() {
+            return Err(SourceError::NoLongerGit { path: self.options.location.clone() });
+        }
+        // What was read of another folder says nothing of this one.
+        if self.path == now.path { Ok(now) } else { Err(self.changed("")) }
     }
 
     /// Each file that is read beats this heart.
@@ -217,6 +262,10 @@ impl Source {
 
     /// What stands at the head.
     pub fn head(&self) -> Result<Head, SourceError> {
+        self.named().map_err(|error| self.told(None, error))
+    }
+
+    fn named(&self) -> Result<Head, SourceError> {
         match &self.place {
             Place::Checkout { checkout, revision: Some(revision) } => {
                 Ok(Head::Commit(checkout.resolve_revision(revision)?))
@@ -226,18 +275,43 @@ impl Source {
         }
     }
 
+    /// What an error says of this source. If its head is not (any more) what
+    /// was read, then somebody was writing, and nothing is damaged.
+    fn told(&self, read: Option<&CommitId>, error: SourceError) -> SourceError {
+        let path = self.options.location.clone();
+        match error {
+            SourceError::Directory(DirectoryError::Changed { path }) => self.changed(&path),
+            SourceError::Git(source)
+                if matches!(
+                    source,
+                    GitError::NoCommit { .. } | GitError::Lacking { .. } | GitError::Read { .. }
+                ) =>
+            {
+                let now = self.again().and_then(|now| now.named());
+                match now {
+                    Ok(Head::Commit(now)) if Some(&now) != read => {
+                        SourceError::Moved { path, source }
+                    }
+                    _ => SourceError::Damaged { path, source },
+                }
+            }
+            error => error,
+        }
+    }
+
+    fn changed(&self, path: &str) -> SourceError {
+        let location = &self.options.location;
+        let path = if path.is_empty() { location.clone() } else { location.join(path) };
+        SourceError::Changed { path }
+    }
+
     /// The files at a head, and how they differ from the last reading.
     pub fn read(&self, head: &Head, seen: &Seen) -> Result<Reading<'_>, SourceError> {
         match (&self.place, head) {
-            (Place::Checkout { checkout, .. }, Head::Commit(commit)) => {
-                let mut tree = checkout.tree(commit)?;
-                let filter = filter_of(&mut tree, &self.path, &self.excludes)?
-                    .map_err(SourceError::Filter)?;
-                let named: BTreeSet<RepoPath> = seen.named().cloned().collect();
-                let changes = tree.changes(&filter, seen.commit.as_ref(), &named)?;
-                Ok(self.reading(Files::Commit(Box::new(tree)), changes))
-            }
-            (Place::Checkout { .. }, Head::Directory) => Err(SourceError::Changed),
+            (Place::Checkout { checkout, .. }, Head::Commit(commit)) => self
+                .read_commit(checkout, commit, seen)
+                .map_err(|error| self.told(Some(commit), error)),
+            (Place::Checkout { .. }, Head::Directory) => Err(self.changed("")),
             (Place::Directory(directory), _) => {
                 let tree = directory.read(&self.path, &self.excludes)?;
                 let changes = tree.changes().clone();
@@ -246,8 +320,22 @@ impl Source {
         }
     }
 
-    fn reading<'a>(&self, files: Files<'a>, changes: Changes) -> Reading<'a> {
-        Reading { tree: SourceTree { files, heart: self.heart.clone() }, changes }
+    fn read_commit<'a>(
+        &'a self,
+        checkout: &'a Checkout,
+        commit: &CommitId,
+        seen: &Seen,
+    ) -> Result<Reading<'a>, SourceError> {
+        let mut tree = checkout.tree(commit)?;
+        let filter =
+            filter_of(&mut tree, &self.path, &self.excludes)?.map_err(SourceError::Filter)?;
+        let named: BTreeSet<RepoPath> = seen.named().cloned().collect();
+        let changes = tree.changes(&filter, seen.commit.as_ref(), &named)?;
+        Ok(self.reading(Files::Commit(Box::new(tree)), changes))
+    }
+
+    fn reading<'a>(&'a self, files: Files<'a>, changes: Changes) -> Reading<'a> {
+        Reading { tree: SourceTree { files, source: self, is_head: true }, changes }
     }
 
     /// What `head` is compared with if somebody names `revision`.
@@ -268,7 +356,7 @@ impl Source {
         match &self.place {
             Place::Checkout { checkout, .. } => {
                 let files = Files::Commit(Box::new(checkout.tree(commit)?));
-                Ok(Some(SourceTree { files, heart: self.heart.clone() }))
+                Ok(Some(SourceTree { files, source: self, is_head: false }))
             }
             Place::Directory(_) => Ok(None),
         }
@@ -289,19 +377,34 @@ impl Source {
     /// Who committed what, and when; none for a directory.
     pub fn commit_info(&self, commit: &CommitId) -> Result<Option<CommitInfo>, SourceError> {
         match &self.place {
-            Place::Checkout { checkout, .. } => Ok(Some(checkout.commit_info(commit)?)),
+            Place::Checkout { checkout, .. } => {
+                let info = checkout.commit_info(commit).map_err(SourceError::from);
+                info.map(Some).map_err(|error| self.told(Some(commit), error))
+            }
             Place::Directory(_) => Ok(None),
         }
     }
 }
 
 impl SourceTree<'_> {
-    /// Whether everything that was read still stands there. A commit always
-    /// does.
-    pub fn still_holds(&self) -> Result<bool, SourceError> {
+    /// The same result; what is not there because the source moved on is told
+    /// as that.
+    fn told<T>(&self, result: Result<T, SourceError>) -> Result<T, SourceError> {
+        result.map_err(|error| {
+            if self.is_head { self.source.told(Some(self.commit()), error) } else { error }
+        })
+    }
+
+    /// Asserts that everything that was read still stands there. A commit
+    /// always does.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`] if it does not.
+    pub fn still_holds(&self) -> Result<(), SourceError> {
         match &self.files {
-            Files::Commit(_) => Ok(true),
-            Files::Directory(tree) => Ok(tree.still_holds()?),
+            Files::Commit(_) => Ok(()),
+            Files::Directory(tree) if tree.still_holds()? => Ok(()),
+            Files::Directory(_) => Err(self.source.changed("")),
         }
     }
 }
@@ -317,17 +420,19 @@ impl Tree for SourceTree<'_> {
     }
 
     fn resolve(&mut self, path: &RepoPath) -> Result<Resolved, SourceError> {
-        match &mut self.files {
-            Files::Commit(tree) => Ok(tree.resolve(path)?),
-            Files::Directory(tree) => Ok(tree.resolve(path)?),
-        }
+        let found = match &mut self.files {
+            Files::Commit(tree) => tree.resolve(path).map_err(SourceError::from),
+            Files::Directory(tree) => tree.resolve(path).map_err(SourceError::from),
+        };
+        self.told(found)
     }
 
     fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, SourceError> {
-        self.heart.beat();
-        match &mut self.files {
-            Files::Commit(tree) => Ok(tree.bytes(path, blob)?),
-            Files::Directory(tree) => Ok(tree.bytes(path, blob)?),
-        }
+        self.source.heart.beat();
+        let bytes = match &mut self.files {
+            Files::Commit(tree) => tree.bytes(path, blob).map_err(SourceError::from),
+            Files::Directory(tree) => tree.bytes(path, blob).map_err(SourceError::from),
+        };
+        self.told(bytes)
     }
 }

@@ -62,7 +62,6 @@ struct AssertionClaims {
 }
 
 /// Issues and checks tokens.
-#[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) secret: Secret,
     pub(crate) clients: Vec<Client>,

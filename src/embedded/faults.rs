@@ -58,6 +58,8 @@ pub enum FaultKind {
     CutBefore,
     /// The call is carried out, then the connection is closed without an answer.
     CutAfter,
+    /// The call is carried out; no answer comes, and the connection stays.
+    Silence,
     /// The call is carried out; the connection is closed after the headers and
     /// half of the body.
     Truncate,

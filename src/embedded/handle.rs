@@ -1,9 +1,11 @@
 //! The running marketplace as its owner holds it: state, faults, log.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -48,6 +50,10 @@ pub struct Exchange {
     pub authorized: bool,
     /// Of an upload: asset type, file name, bytes and type.
     pub upload: Option<String>,
+    /// Of an apply and of an upload: the body as sent, if the log has room for
+    /// it ([`Handle::keep_bodies`]). It is not shown.
+    #[serde(skip)]
+    pub body: Option<Bytes>,
     /// The fault that decided its answer.
     pub fault: Option<FaultKind>,
     /// The status of the answer; none if there was no answer.
@@ -55,10 +61,16 @@ pub struct Exchange {
 }
 
 /// A running embedded marketplace. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Handle(Arc<Shared>);
 
-#[derive(Debug)]
+/// Nothing of what it holds: the key that signs tokens, and whole documents.
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     world: Mutex<World>,
     schemas: Schemas,
@@ -78,6 +90,8 @@ pub(crate) struct World {
     journal: Option<Journal>,
     faults: Faults,
     log: VecDeque<Exchange>,
+    /// How many bytes of bodies the log may hold, and holds.
+    bodies: (usize, usize),
     counts: BTreeMap<Route, u64>,
     clock: u64,
 }
@@ -120,6 +134,7 @@ fn start(
         journal,
         faults: Faults::default(),
         log: VecDeque::new(),
+        bodies: (0, 0),
         counts: BTreeMap::new(),
         clock: 0,
     };
@@ -209,6 +224,17 @@ impl Handle {
         self.world().state.file_names().count()
     }
 
+    /// The bytes of an image, by the last part of its location.
+    pub fn file(&self, name: &str) -> Option<Bytes> {
+        self.world().state.file(name).map(|file| file.bytes.clone())
+    }
+
+    /// Keeps the bodies of applies and uploads in the log, from now on and up
+    /// to so many bytes in all. By default none is kept.
+    pub fn keep_bodies(&self, most: usize) {
+        self.world().bodies.0 = most;
+    }
+
     /// Lets a fault strike from now on. Beyond
     /// [`MAX_FAULTS`](crate::embedded::MAX_FAULTS) it is not taken, and the
     /// answer is `false`.
@@ -226,10 +252,22 @@ impl Handle {
         self.world().log.iter().cloned().collect()
     }
 
+    /// Takes the requests that were answered out of the log, oldest first.
+    /// Those under way stay until they are.
+    pub fn take_log(&self) -> Vec<Exchange> {
+        let mut world = self.world();
+        let log = std::mem::take(&mut world.log);
+        let (done, open) = log.into_iter().partition(|exchange| exchange.ended.is_some());
+        world.log = open;
+        let done: VecDeque<Exchange> = done;
+        done.into()
+    }
+
     /// Forgets the log and the counters.
     pub fn clear_log(&self) {
         let mut world = self.world();
         world.log.clear();
+        world.bodies.1 = 0;
         world.counts.clear();
     }
 
@@ -283,10 +321,7 @@ impl Handle {
         exchange.items.truncate(MAX_LOGGED_ITEMS);
         exchange.fault = strikes.decisive.as_ref().map(|(kind, _)| kind.clone());
         *world.counts.entry(exchange.route).or_default() += 1;
-        if world.log.len() >= MAX_LOG {
-            world.log.pop_front();
-        }
-        world.log.push_back(exchange);
+        world.note(exchange);
         (began, strikes)
     }
 
@@ -305,6 +340,20 @@ impl Handle {
 }
 
 impl World {
+    /// Takes a request into the log.
+    fn note(&mut self, mut exchange: Exchange) {
+        let size = |exchange: &Exchange| exchange.body.as_ref().map_or(0, Bytes::len);
+        if self.log.len() >= MAX_LOG
+            && let Some(oldest) = self.log.pop_front()
+        {
+            self.bodies.1 -= size(&oldest);
+        }
+        let (most, held) = self.bodies;
+        exchange.body = exchange.body.filter(|body| held.saturating_add(body.len()) <= most);
+        self.bodies.1 += size(&exchange);
+        self.log.push_back(exchange);
+    }
+
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock

@@ -69,11 +69,13 @@ pub(crate) async fn handle(
             bytes.map_or_else(|answer| answer, |bytes| control::answer(&handle, &call, &bytes));
         return answer.into_response(None);
     }
+    let written = bytes.as_ref().ok().filter(|_| call.writes()).cloned();
     let input = match bytes {
         Ok(bytes) => input_of(&call, &parts, bytes).await,
         Err(answer) => Input::Wrong(answer),
     };
-    let (began, strikes) = handle.begin(exchange(&parts, &call, &input));
+    let exchange = Exchange { body: written, ..exchange(&parts, &call, &input) };
+    let (began, strikes) = handle.begin(exchange);
     let rejections = strikes.rejections.clone();
     let process = || answer(&handle, &call, &parts, input, &rejections);
     let response = tamper::play(&handle, strikes, &cut, process).await;
@@ -162,6 +164,7 @@ fn exchange(parts: &Parts, call: &Call, input: &Input) -> Exchange {
         headers,
         authorized: parts.headers.contains_key("authorization"),
         upload,
+        body: None,
         fault: None,
         status: None,
     }

@@ -42,6 +42,12 @@ pub(crate) async fn play(
             cut.cut();
             return None;
         }
+        FaultKind::Silence => {
+            process();
+            handle.stopped().await;
+            cut.cut();
+            return None;
+        }
         FaultKind::Status { code, body, content_type, retry_after, processed } => {
             if processed {
                 process();

@@ -2,7 +2,8 @@
 //! anything else.
 
 use marketsync::domain::catalog::load;
-use marketsync::domain::seen::Seen;
+use marketsync::domain::seen::{MAX_PROBLEMS, Seen};
+use marketsync::domain::source::Severity;
 use proptest::prelude::*;
 
 use crate::catalog::{COMPANY, JPEG, OTHER_PNG, PNG, names, read, sidecar, standards};
@@ -251,4 +252,67 @@ proptest! {
             before = after;
         }
     }
+}
+
+/// A file with as many mistakes as are told of one.
+fn mistaken(number: usize) -> String {
+    let commas: Vec<String> = (0..25).map(|n| format!("\"k{n}\": [1,]")).collect();
+    format!("{{{}}}{}", commas.join(", "), " ".repeat(number))
+}
+
+#[test]
+fn what_is_remembered_of_mistakes_has_an_end() {
+    let standards = standards();
+    let mut tree = MemoryTree::default();
+    for number in 0..600 {
+        tree = tree.with(&format!("items/{number:03}.json"), mistaken(number));
+    }
+    let mut seen = Seen::empty(standards.fingerprint());
+    let changes = tree.complete();
+    let Ok((snapshot, _)) = load(&mut tree, &changes, &standards, &mut seen);
+    let told = |seen: &Seen, at: &str| seen.files()[&path(at)].problems.len();
+    let all: usize = seen.files().values().map(|reading| reading.problems.len()).sum();
+    assert!(all < MAX_PROBLEMS + 600, "{all} problems are remembered");
+    assert!(snapshot.is_broken() && snapshot.problems.len() <= MAX_PROBLEMS + 1);
+    assert!(told(&seen, "items/000.json") > 20);
+    // Each file is told, the last with the worst of it.
+    assert_eq!(told(&seen, "items/599.json"), 1);
+    let last = &seen.files()[&path("items/599.json")].problems[0];
+    assert_eq!(last.severity, Severity::Error);
+    assert!(last.hint.as_ref().unwrap().contains("more in this file"), "{last:?}");
+    // When the others are mended, all of it is told.
+    let mut mended = tree.clone();
+    for number in 0..590 {
+        mended = mended.without(&format!("items/{number:03}.json"));
+    }
+    let changes = mended.since(&tree, &seen);
+    let Ok((snapshot, _)) = load(&mut mended, &changes, &standards, &mut seen);
+    assert!(told(&seen, "items/599.json") > 20);
+    assert_eq!(snapshot, read(&mut mended, &standards));
+}
+
+#[test]
+fn what_rests_on_too_much_is_read_again() {
+    let standards = standards();
+    let name = |number| {
+        format!("a-rather-long-name-of-a-schema-of-the-company-as-they-are-{number}.schema.json")
+    };
+    let first = format!("\"$schema\": \"{}\",\n", name(0));
+    let mut tree = MemoryTree::default().with("items/a.json", sidecar("a", &first));
+    for number in 0..30 {
+        let next = format!("{{\"$ref\": \"{}\"}}", name(number + 1));
+        tree = tree.with(&format!("items/{}", name(number)), next);
+    }
+    let last = format!("items/{}", name(30));
+    tree = tree.with(&last, "{}");
+    let mut seen = Seen::empty(standards.fingerprint());
+    let changes = tree.complete();
+    let Ok((snapshot, _)) = load(&mut tree, &changes, &standards, &mut seen);
+    assert_eq!(names(&snapshot), ["a NA"], "{snapshot:?}");
+    assert!(seen.files()[&path("items/a.json")].rests_on.len() < 30);
+    // What it rests on changes, and it is noticed all the same.
+    let mut after = tree.clone().with(&last, "false");
+    let changes = after.since(&tree, &seen);
+    let Ok((snapshot, _)) = load(&mut after, &changes, &standards, &mut seen);
+    assert!(snapshot.is_broken());
 }

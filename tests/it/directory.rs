@@ -5,7 +5,7 @@ mod volume;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -196,6 +196,33 @@ fn what_changed_since_is_noticed() {
 }
 
 #[test]
+fn what_was_just_written_is_given_time() {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path();
+    write(root, "a.json", "a");
+    write(root, "gone.json", "a");
+    read(root, "");
+    let since = |at: &Path| {
+        let found = fs::symlink_metadata(at).unwrap();
+        let at = Duration::new(
+            found.ctime().try_into().unwrap(),
+            found.ctime_nsec().try_into().unwrap(),
+        );
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + at).unwrap()
+    };
+    let file = root.join("a.json");
+    // A time that was set by whoever copied the file does not count.
+    write(root, "a.json", "b");
+    File::open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    read(root, "");
+    assert!(since(&file) >= Duration::from_millis(200), "{:?}", since(&file));
+    // Of what is gone the folder tells.
+    fs::remove_file(root.join("gone.json")).unwrap();
+    read(root, "");
+    assert!(since(root) >= Duration::from_millis(200), "{:?}", since(root));
+}
+
+#[test]
 fn a_missing_source_is_an_error_and_not_an_empty_catalogue() {
     let dir = TempDir::new().unwrap();
     write(dir.path(), "a.json", "");
@@ -234,4 +261,18 @@ fn a_work_tree_is_read_without_its_repository() {
     );
     let mut tree = read(&repo.path(), "s");
     assert!(matches!(target(&mut tree, "img/a.png"), Target::File { .. }));
+}
+
+/// Its configuration may hold the token of whoever cloned it.
+#[test]
+fn no_link_leads_into_the_repository_of_a_work_tree() {
+    let repo = Repo::new();
+    repo.write("s/a.json", "1").commit("one");
+    link(&repo.path(), "s/config.yaml", "../.git/config");
+    link(&repo.path(), "s/git", "../.git");
+    link(&repo.path(), "s/fetched.yaml", "./git/FETCH_HEAD");
+    let mut tree = read(&repo.path(), "s");
+    for at in ["s/config.yaml", "s/fetched.yaml", "s/git", ".git/config", ".GIT"] {
+        assert_eq!(target(&mut tree, at), Target::Repository, "{at}");
+    }
 }

@@ -158,3 +158,39 @@ fn trouble_with_deletions() {
     bench.apply(&["--prune"]).exits(0);
     assert_eq!(bench.recorded().iter().filter(|(_, item)| item["digest"].is_string()).count(), 2);
 }
+
+/// A proxy that wants somebody to sign in answers 200 with a page.
+#[test]
+fn a_page_in_answer_to_a_deletion_is_no_deletion() {
+    for kind in [page(200), FaultKind::EndlessBody] {
+        let bench = Bench::new();
+        bench.commit(&items());
+        bench.apply(&[]).exits(0);
+        bench.repo.remove("items/beta");
+        bench.repo.commit("beta goes");
+        bench.handle().fail(Fault::always(Route::Delete, kind.clone()));
+        let run = bench.apply(&["--prune", "--retry-for=0s"]).exits(1);
+        assert_eq!(
+            (run.said("Deleted"), run.said("Failed")),
+            (Vec::new(), names(&["beta"])),
+            "{kind:?}: {run}"
+        );
+        run.tells("answered 200, but not in the words of the marketplace");
+        assert_eq!(bench.names(), names(&["alpha", "beta", "gamma"]));
+        assert!(bench.recorded()["beta NA"]["digest"].is_string(), "it is still ours");
+        bench.handle().clear_faults();
+        let run = bench.apply(&["--prune"]).exits(0);
+        assert_eq!(run.said("Deleted"), names(&["beta"]), "{kind:?}");
+    }
+    // It went all the same, whatever stood in the answer.
+    let bench = Bench::new();
+    bench.commit(&items());
+    bench.apply(&[]).exits(0);
+    bench.repo.remove("items/beta");
+    bench.repo.commit("beta goes");
+    let FaultKind::Status { body, content_type, .. } = page(200) else { unreachable!() };
+    let kind =
+        FaultKind::Status { code: 200, body, content_type, retry_after: None, processed: true };
+    bench.handle().fail(Fault::always(Route::Delete, kind));
+    assert_eq!(bench.apply(&["--prune"]).exits(0).said("Deleted"), names(&["beta"]));
+}

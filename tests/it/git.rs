@@ -2,6 +2,8 @@
 
 mod changes;
 mod hostile;
+mod moved;
+mod plain;
 mod uncommitted;
 
 use std::fs;

@@ -21,6 +21,7 @@ mod daemon;
 mod delta;
 mod diffs;
 mod directory;
+mod doubts;
 mod embedded;
 mod embedded_faults;
 mod exits;

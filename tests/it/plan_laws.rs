@@ -475,7 +475,8 @@ proptest! {
             prop_assert_eq!(&first, &bytes(&record.snapshot, &record.before, &record.live));
             let snapshot = Snapshot { items: turned(&record.snapshot.items, turn), ..record.snapshot.clone() };
             let rows = turned(&record.before.rows, turn);
-            let ledger = Ledger { rows, rejections: turned(&record.before.rejections, turn) };
+            let rejections = turned(&record.before.rejections, turn);
+            let ledger = Ledger { rows, rejections, ..Ledger::default() };
             prop_assert_eq!(&first, &bytes(&snapshot, &ledger, &turned(&record.live, turn)));
         }
     }

@@ -234,6 +234,8 @@ fn what_was_rejected_waits_for_other_circumstances() {
         (Policy { now: noon(day - 1), ..base() }, 1, held),
         (Policy { now: noon(day), ..base() }, 1, "create new"),
         (Policy { now: noon(-1), ..base() }, 1, held),
+        // The clock was set back since, by more than that.
+        (Policy { now: noon(-day), ..base() }, 1, "create new"),
         (Policy { retry_rejected: true, ..base() }, 1, "create new"),
         (Policy { setting: digest(8), ..base() }, 1, "create new"),
         (base(), 2, "create new"),
@@ -382,6 +384,8 @@ fn who_corrects_an_item_three_times_within_an_hour_stops() {
         (&[0, 1, 59], 1, 60 * 24 * 30, differs(&[]), &drifted),
         (&[0, 1, 59], 2, 59, differs(&[]), "update edited"),
         (&[0, 1, 59], 2, 59, Look::Absent, "create missing"),
+        // The clock was set back by a year after the first.
+        (&[365 * 24 * 60, 1, 2], 1, 3, differs(&[]), "update drifted"),
         // Slow drift is no contest.
         (&[0, 30, 60], 1, 61, differs(&[]), "update drifted"),
         (&[0, 30, 60], 1, 61, Look::Absent, "create missing"),

@@ -281,6 +281,7 @@ fn the_report_for_machines() {
       ],
       "unattempted": 0,
       "unchanged": 1,
+      "unrecorded": 0,
       "unseen": 0,
       "version": 1
     }

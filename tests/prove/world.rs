@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reqwest::Method;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
-use crate::support::cli::{Bench, Ended, Run};
+use crate::support::cli::{Bench, Ended, Run, until};
 
 /// All that the log may say of an item that the marketplace has.
 pub(crate) const CLAIMS: [&str; 3] = ["Created", "Updated", "Adopted"];
@@ -121,4 +123,23 @@ pub(crate) fn converges(bench: &Bench, wanted: &Wanted, args: &[&str]) -> Ended 
     bench.apply(&[]).exits(0);
     bench.asked_nothing();
     run
+}
+
+/// A picture as the marketplace has it.
+pub(crate) fn download(bench: &Bench, location: &str) -> Option<Vec<u8>> {
+    let asked = bench.market.request(Method::GET, location).send();
+    Runtime::new().unwrap().block_on(async {
+        let answer = asked.await.unwrap();
+        if !answer.status().is_success() {
+            return None;
+        }
+        Some(answer.bytes().await.unwrap().to_vec())
+    })
+}
+
+/// Waits until the marketplace has answered what was sent to it before.
+pub(crate) fn catches_up(bench: &Bench) {
+    let asked = bench.market.request(Method::GET, "/api/version").send();
+    assert!(Runtime::new().unwrap().block_on(asked).unwrap().status().is_success());
+    until("all requests are answered", || bench.calls().iter().all(|call| call.ended.is_some()));
 }

@@ -28,7 +28,7 @@ use crate::daemon::until_settled;
 use crate::domain::approval::{self, Approval, Looked};
 use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
-use crate::domain::diff::{self, Claims, Diff, masked_problem};
+use crate::domain::diff::{self, Claims, Diff};
 use crate::domain::event::{Event, Reason, Rest};
 use crate::domain::plan::{Look, Scope};
 use crate::domain::report::{Report, diff as render, json};
@@ -291,7 +291,7 @@ fn describe(
         unchanged: plan.unchanged,
         unseen: plan.unseen,
         entries,
-        problems: snapshot.problems.into_iter().map(masked_problem).collect(),
+        problems: snapshot.problems,
         notes: notes.iter().map(|note| secrets.mask(note)).collect(),
         plan: approval::digest(&lines),
     };

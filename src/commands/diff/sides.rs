@@ -11,12 +11,11 @@ use crate::domain::canon::Generation;
 use crate::domain::catalog::Bodies;
 use crate::domain::compare::views;
 use crate::domain::delta::{FieldChange, full_delta};
-use crate::domain::diff::{
-    self, Against, Claims, Entry, Fields, Left, Mask, Pair, Picture, Sides, masked_text,
-};
+use crate::domain::diff::{self, Against, Claims, Entry, Fields, Left, Pair, Picture, Sides};
 use crate::domain::event::{Action, Change, Hold, Reason};
 use crate::domain::item::{ImageSlot, Item, ItemKey};
 use crate::domain::ledger::{Ledger, Rejection, circumstances};
+use crate::domain::mask::{Mask, masked_text};
 use crate::domain::plan::{Live, Look};
 use crate::domain::schema_secrets::secret_names;
 use crate::domain::source::{self, Format, Outline};
@@ -42,7 +41,7 @@ impl Witnessed {
     pub(super) fn note(&mut self, sighted: Sighted<'_>, ledger: &Ledger) {
         match sighted {
             Sighted::Document { key, live, wanted: Some(item), differs } => {
-                let edited = ledger.rows.get(key).is_some_and(|row| row.digest != item.digest);
+                let edited = ledger.is_edited(item);
                 if differs || edited {
                     self.documents.insert(key.clone(), live);
                 }

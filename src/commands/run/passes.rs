@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::Common;
 use super::after::{came, note_delay, summarise};
-use super::clock::{CLOCK_SET, Clock};
+use super::clock::Clock;
 use super::place::Place;
 use super::search::{Cut, PART, Search};
 use crate::cli::Drift;
@@ -54,6 +54,8 @@ pub(super) struct Passes {
     metrics: Metrics,
     place: Place,
     ledger: Ledger,
+    /// Whether the ledger may say more than is written down.
+    unsure: bool,
     seen: Option<(RepoPath, Seen)>,
     locations: ImageLocations,
     retries: Retries,
@@ -117,6 +119,7 @@ impl Passes {
             metrics,
             place,
             ledger,
+            unsure: false,
             seen: None,
             locations,
             retries: Retries::default(),
@@ -152,7 +155,7 @@ impl Passes {
         self.heart.beat();
         self.mind_the_clock();
         self.place.follow(&self.metrics, self.config.poll_every);
-        let began = (Timestamp::now(), Instant::now());
+        let began = (self.clock.wall, Instant::now());
         let fetching = self.publish.borrow().fetching.clone();
         let why = fetching.and_then(|fetching| fetching.error);
         let result = match self.place.open(why, &self.heart) {
@@ -208,6 +211,7 @@ impl Passes {
         now: Timestamp,
         report: &mut Report,
     ) -> Result<Rest, CycleError> {
+        self.be_sure()?;
         let order = self.order(trigger, now);
         let kept = self.seen.take().filter(|(path, _)| path == source.path());
         let mut seen = match kept {
@@ -242,9 +246,19 @@ impl Passes {
         self.last = report.commit.clone().map(|commit| Last { commit, path, setting });
         if matches!(result, Err(CycleError::Store(_))) {
             // What could not be written down is not remembered either.
-            self.ledger = self.store.load_ledger()?;
+            self.unsure = true;
+            self.be_sure()?;
         }
         result
+    }
+
+    /// Makes the ledger what is written down, if that may not be so.
+    fn be_sure(&mut self) -> Result<(), StoreError> {
+        if self.unsure {
+            self.ledger = self.store.load_ledger()?;
+            self.unsure = false;
+        }
+        Ok(())
     }
 
     fn order(&mut self, trigger: Trigger, now: Timestamp) -> Order {
@@ -325,15 +339,12 @@ impl Passes {
     /// What waits for a time of day must not wait for hours because somebody
     /// set the clock.
     fn mind_the_clock(&mut self) {
-        let now = Clock::now();
-        let set_by = self.clock.set_by(&now);
-        if set_by.abs() > CLOCK_SET {
+        if let Some(set_by) = self.clock.go_on(Clock::now()) {
             warn!(seconds = set_by.as_secs(), "The clock was set");
-            self.retries.hasten(now.wall);
+            self.retries.hasten(self.clock.wall);
             self.looks = Looks::new(fastrand::u64(..));
             self.search = None;
         }
-        self.clock = now;
     }
 
     /// Nothing moved: that too says that the daemon keeps up.

@@ -24,8 +24,7 @@ pub fn digest(document: &Value) -> Digest {
 
 /// The canonical form: no white space; keys sorted by their UTF-8 bytes;
 /// integers exact, also those written as floats (`1.0` and `1e0` are `1`,
-/// `-0.0` is `0`) if 64 bits hold them; other floats the shortest digits that
-/// read back as the same float, laid out as ECMAScript does; in texts only
+/// `-0.0` is `0`) if 64 bits hold them; other floats as ECMAScript writes them; in texts only
 /// `"`, `\` and control characters below U+0020 escaped (`\b` `\t` `\n` `\f`
 /// `\r`, else `\u00` and two lower case digits).
 ///
@@ -110,20 +109,9 @@ fn number_text(number: &Number) -> String {
     } else if float.fract() == 0.0 && (TWO_POW_63..TWO_POW_64).contains(&float) {
         (float as u64).to_string()
     } else {
-        float_text(float)
-    }
-}
-
-/// ECMA-262 `Number::toString`, as RFC 8785 §3.2.2.3 asks: plain digits from
-/// 1e-6 up to 1e21, else an exponent with its sign.
-fn float_text(float: f64) -> String {
-    if (1e-6..1e21).contains(&float.abs()) {
-        return float.to_string();
-    }
-    let text = format!("{float:e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-        _ => text,
+        // ECMA-262 `Number::toString`, as RFC 8785 §3.2.2.3 asks. Rust's own
+        // shortest digits are others where two are equally near.
+        ryu_js::Buffer::new().format_finite(float).to_owned()
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::diff::credentials::masked_text;
 use crate::domain::item::RepoPath;
+use crate::domain::mask::masked_text;
 use crate::domain::text::cut;
 
 /// The most names in one note, and their longest in characters.

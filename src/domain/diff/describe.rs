@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::domain::delta::{FieldChange, delta, delta_since, full_delta, is_cut};
-use crate::domain::diff::credentials::{MASK, masked_text};
 use crate::domain::diff::lines::{Budget, Text, hunks};
-use crate::domain::diff::mask::{Mask, masked_pointer, with_masked_keys};
 use crate::domain::diff::{Cause, Edit, Field, Fields, Left, Picture};
 use crate::domain::item::ImageSlot;
+use crate::domain::mask::{MASK, Mask, masked_pointer, masked_text, with_masked_keys};
 use crate::domain::source::{Outline, Position};
 
 /// What is there, and what will be there, in one shape: [`crate::domain::compare::views`]
@@ -188,7 +187,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Sides, fields};
-    use crate::domain::diff::{Edit, Field, Fields, Left, LineKind, Mask};
+    use crate::domain::diff::{Edit, Field, Fields, Left, LineKind};
+    use crate::domain::mask::Mask;
 
     fn changes(before: Value, after: Value) -> Vec<Field> {
         let sides = Sides { before: Some(before), after, ..Sides::default() };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use similar::{ChangeTag, DiffOp, TextDiff};
 
-use crate::domain::diff::credentials::masked_lines;
+use crate::domain::mask::masked_lines;
 
 /// How many lines stand around a change.
 const CONTEXT: usize = 3;

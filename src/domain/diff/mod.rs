@@ -4,10 +4,7 @@
 //! The direction is always live → git: what is there comes first, what will be
 //! there second.
 
-mod assigned;
-mod credentials;
 mod lines;
-mod mask;
 mod claims;
 mod describe;
 
@@ -19,10 +16,8 @@ use crate::domain::source::{Position, Problem, Severity};
 
 pub use crate::domain::delta::Cause;
 pub use claims::Claims;
-pub use credentials::{MASK, masked_text};
 pub use describe::{Pair, Sides, fields};
 pub use lines::{Budget, Hunk, Line, LineKind, Text, hunks};
-pub use mask::{Mask, masked_problem};
 
 /// A comparison of a source with what is there.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +34,8 @@ pub struct Diff {
     pub unseen: usize,
     /// What would be done, and what would be held, in the order of the keys.
     pub entries: Vec<Entry>,
-    /// What is wrong with files, and what deserves a look, each by
-    /// [`masked_problem`].
+    /// What is wrong with files, and what deserves a look, without
+    /// credentials ([`crate::domain::mask::masked_problem`]).
     pub problems: Vec<Problem>,
     /// What a reader must know to judge it, each one clause.
     pub notes: Vec<String>,
@@ -155,7 +150,7 @@ pub struct Field {
 }
 
 /// A change of one field. Values that look like credentials are masked in it
-/// ([`MASK`]).
+/// ([`crate::domain::mask::MASK`]).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
     /// It is not there.

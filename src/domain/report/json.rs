@@ -24,6 +24,7 @@ pub fn report(report: &Report, error: Option<&str>) -> Value {
         "failed": report.failures().map(failed).collect::<Vec<_>>(),
         "held": report.held.values().map(held).collect::<Vec<_>>(),
         "unattempted": report.unattempted,
+        "unrecorded": report.unrecorded,
         "unseen": report.unseen,
         "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
         "error": error.map(|message| json!({ "message": message })),

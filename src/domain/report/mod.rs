@@ -37,6 +37,8 @@ pub struct Report {
     pub outcomes: BTreeMap<ItemKey, Outcome>,
     /// How many changes nobody tried, because the pass was stopped or ended.
     pub unattempted: usize,
+    /// How many changes were sent and could not be written down.
+    pub unrecorded: usize,
     /// How long its phases took.
     pub timing: Timing,
 }
@@ -81,6 +83,13 @@ impl Report {
         self.held = plan.held.iter().map(|held| (held.change.key.clone(), held.clone())).collect();
         self.outcomes =
             outcomes.into_iter().map(|outcome| (outcome.change.key.clone(), outcome)).collect();
+    }
+
+    /// Counts what was sent and could not be written down: it is neither done
+    /// nor left undone.
+    pub fn lose(&mut self, count: usize) {
+        self.unrecorded = count;
+        self.unattempted = self.unattempted.saturating_sub(count);
     }
 
     /// The report of a repeated pass, over that of the earlier ones: what was

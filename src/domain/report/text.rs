@@ -153,6 +153,7 @@ fn summary(report: &Report) -> String {
     for (count, what) in [
         (failed.len(), "failed"),
         (report.unattempted, "not attempted"),
+        (report.unrecorded, "sent and not recorded"),
         (report.unseen, "could not be looked at"),
         (report.held.len(), "held"),
         (errors, problems),

@@ -1,12 +1,14 @@
 //! The files below one directory: looked at, read, never left.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, FileType, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, FileType, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -17,6 +19,10 @@ use crate::domain::source::clean;
 /// An open directory. What it opens lies below it, whatever links say.
 pub(crate) struct Root {
     dir: Dir,
+    /// When the last change was made of all that was looked at: seconds since
+    /// the epoch, nanoseconds. Whoever writes a file sets when it was written,
+    /// but not this.
+    changed: Cell<(i64, i64)>,
 }
 
 /// What is at a path, links not followed.
@@ -48,7 +54,28 @@ impl Root {
     pub(crate) fn open(path: &Path) -> Result<Self, DirectoryError> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())
             .map_err(|source| DirectoryError::Open { path: path.to_owned(), source })?;
-        Ok(Self { dir })
+        Ok(Self { dir, changed: Cell::default() })
+    }
+
+    /// How long nothing was changed of all that was looked at, by the clock of
+    /// whoever keeps the files; zero if that clock is ahead.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        let (seconds, nanos) = self.changed.get();
+        let since = Duration::new(
+            u64::try_from(seconds).unwrap_or_default(),
+            u32::try_from(nanos).unwrap_or_default(),
+        );
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(since)
+    }
+
+    /// When the last change was made of all that was looked at.
+    pub(crate) fn changed(&self) -> (i64, i64) {
+        self.changed.get()
+    }
+
+    fn note(&self, found: &Metadata) {
+        self.changed.set(self.changed.get().max((found.ctime(), found.ctime_nsec())));
     }
 
     /// What is at a path whose folders are no links.
@@ -59,6 +86,7 @@ impl Root {
             Err(error) if is_absence(&error) => return Ok(Stat::Nothing),
             Err(error) => return Err(failed(error)),
         };
+        self.note(&found);
         if found.is_dir() {
             return Ok(Stat::Folder);
         }
@@ -129,6 +157,11 @@ impl Root {
             Err(error) if is_absence(&error) => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
         };
+        match self.dir.symlink_metadata(folder) {
+            Ok(found) => self.note(&found),
+            Err(error) if is_absence(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        }
         let mut names = Vec::new();
         for entry in entries.take(limit.saturating_add(1)) {
             let entry = entry.map_err(failed)?;

@@ -33,8 +33,12 @@ pub(super) fn list(
         filter: Filter::new(source.clone(), None, &[]).map_err(DirectoryError::Filter)?,
         commit: CommitId(String::new()),
         changes: Changes { complete: true, ..Changes::default() },
+        is_published: false,
         nodes: BTreeMap::new(),
     };
+    let published = RepoPath::new(PUBLISHED.trim_end_matches('/'));
+    tree.is_published =
+        published.is_ok_and(|path| matches!(tree.root.stat(&path), Ok(Stat::Link { .. })));
     let filter = filter_of(&mut tree, source, excludes)?.map_err(DirectoryError::Filter)?;
     let mut walk = Walk { tree, filter, entries: 0 };
     walk.folder(Path::new(source.as_str()), &Place::start(source.clone()), 0)?;

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use git2::{Repository, TreeEntry};
 
+use super::kind::{Kind, blob_id};
 use super::tree::find_tree;
-use super::{GitError, GitTree, Kind, blob_id};
+use super::{GitError, GitTree};
 use crate::domain::candidate::{Admission, Filter, IGNORE_FILE};
 use crate::domain::follow::{self, Place};
 use crate::domain::item::{CommitId, RepoPath};

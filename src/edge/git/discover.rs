@@ -9,22 +9,45 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 
-use super::GitError;
+use super::{GitError, plain};
 use crate::domain::item::RepoPath;
-
-/// The largest configuration of a bare repository, in bytes. Ordinary ones
-/// have less than 1 KiB; one with 1,000 branches set up has some 100 KiB.
-const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
 /// The configurations of a repository that libgit2 reads, the second with
 /// `extensions.worktreeConfig`.
 const CONFIGS: [&str; 2] = ["config", "config.worktree"];
+
+/// How often a source is looked for whose path leads elsewhere each time.
+const MAX_FLIPS: usize = 8;
+
+/// The repository that holds `path`, links resolved, and the path from its
+/// root to there.
+///
+/// git-sync lets a link lead to another checkout and removes the one before at
+/// once: what was found of a folder that the path does not lead to any more,
+/// such as no repository, says nothing.
+pub(super) fn find(path: &Path) -> Result<Option<(Repository, RepoPath)>, GitError> {
+    let led_to =
+        || path.canonicalize().map_err(|source| GitError::Source { path: path.to_owned(), source });
+    let mut at = led_to()?;
+    for _ in 0..MAX_FLIPS {
+        let found = if at.is_dir() {
+            open(&at)
+        } else {
+            Err(GitError::NotADirectory { path: path.to_owned() })
+        };
+        let now = led_to()?;
+        if now == at {
+            return found;
+        }
+        at = now;
+    }
+    Err(GitError::Flipping { path: path.to_owned() })
+}
 
 /// The repository that holds `at`, a resolved path of a folder, and the path
 /// from its root to there.
@@ -147,6 +170,7 @@ fn within(at: &Path, git: &Path) -> Result<Repository, GitError> {
 
 /// `None` if there is no repository at this very path.
 fn open_exactly(path: &Path, flags: RepositoryOpenFlags) -> Result<Option<Repository>, GitError> {
+    plain::check(path)?;
     let none: [&OsStr; 0] = [];
     match Repository::open_ext(path, flags | RepositoryOpenFlags::NO_SEARCH, none) {
         Ok(repo) => Ok(Some(repo)),
@@ -164,6 +188,7 @@ fn looks_bare(at: &Path) -> bool {
 /// A bare repository may be a folder of a checkout whose `.git` is not in
 /// sight, such as one that is mounted alone. It must not lead anywhere else.
 fn check_bare(at: &Path) -> Result<(), GitError> {
+    plain::check(at)?;
     if at.join("commondir").symlink_metadata().is_ok() {
         return Err(foreign(at, "a commondir file"));
     }
@@ -197,19 +222,11 @@ fn has_links(folder: &Path, levels: usize) -> bool {
     })
 }
 
-/// Whether a git configuration has a section `include` or `includeIf`, or is
-/// too long to tell.
+/// Whether a git configuration has a section `include` or `includeIf`.
 fn includes(config: &Path) -> bool {
-    let Ok(file) = fs::File::open(config) else {
-        return false;
-    };
-    let mut bytes = Vec::new();
-    if file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes).is_err()
-        || bytes.len() as u64 > MAX_CONFIG_BYTES
-    {
-        return true;
-    }
-    let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+    // What is too long, or no file, was refused before.
+    let text = fs::read(config).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
     text.split('[').skip(1).any(|section| section.trim_start().starts_with("include"))
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use git2::{ErrorCode, Odb, Oid, Repository, TreeEntry};
+use git2::{ErrorCode, ObjectType, Odb, Oid, Repository, TreeEntry};
 
-use super::{GitError, Kind, MAX_TREE_BYTES, blob_id, check_size, find_commit};
+use super::kind::{Kind, blob_id};
+use super::{GitError, MAX_TREE_BYTES, check_size, find_commit};
 use crate::domain::follow::{self, MAX_PATH_BYTES, Node};
 use crate::domain::item::{BlobId, CommitId, RepoPath};
 use crate::domain::tree::{MAX_BYTES, Resolved, Tree};
@@ -78,19 +79,32 @@ impl<'repo> GitTree<'repo> {
         Ok(match kind {
             Kind::Folder => Node::Folder,
             Kind::Submodule => Node::Submodule { commit: blob },
-            Kind::File => match self.size(entry.id(), path)? {
-                Some(size) => Node::File { blob, size },
-                None => Node::Lacking { blob },
+            // A forged entry may name a folder or a commit as if it were a file.
+            Kind::File => match self.header(entry.id(), path)? {
+                Some((size, ObjectType::Blob)) => Node::File { blob, size },
+                Some(_) => Node::Special,
+                None => self.lacking(path, Node::Lacking { blob })?,
             },
-            Kind::Link => match self.size(entry.id(), path)? {
-                None => Node::LackingLink { blob },
-                Some(size) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
+            Kind::Link => match self.header(entry.id(), path)? {
+                None => self.lacking(path, Node::LackingLink { blob })?,
+                Some((_, kind)) if kind != ObjectType::Blob => Node::Special,
+                Some((size, _)) if size > MAX_PATH_BYTES as u64 => Node::Link { blob, text: None },
                 Some(_) => {
                     let bytes = self.read(entry.id(), path)?;
                     Node::Link { blob, text: String::from_utf8(bytes).ok() }
                 }
             },
         })
+    }
+
+    /// A partial clone leaves out bytes on purpose, and says so. In any other
+    /// they are on their way, or gone with a commit that nobody names any more:
+    /// that says nothing of the file.
+    fn lacking(&self, path: &RepoPath, node: Node) -> Result<Node, GitError> {
+        if is_partial(self.repo) {
+            return Ok(node);
+        }
+        Err(GitError::Lacking { what: format!("the bytes of {path}") })
     }
 
     /// The mark of [`GitTree::look`] without the look at the object itself.
@@ -102,9 +116,9 @@ impl<'repo> GitTree<'repo> {
         Ok(found.map(|entry| blob_id(Kind::of(&entry), entry.id())))
     }
 
-    fn size(&self, oid: Oid, path: &RepoPath) -> Result<Option<u64>, GitError> {
+    fn header(&self, oid: Oid, path: &RepoPath) -> Result<Option<(u64, ObjectType)>, GitError> {
         match self.odb.read_header(oid) {
-            Ok((size, _)) => Ok(Some(size as u64)),
+            Ok((size, kind)) => Ok(Some((size as u64, kind))),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(GitError::read(format!("the size of {path}"))(error)),
         }
@@ -130,11 +144,24 @@ impl Tree for GitTree<'_> {
     fn bytes(&mut self, path: &RepoPath, blob: BlobId) -> Result<Vec<u8>, GitError> {
         let oid =
             Oid::from_bytes(&blob.0).map_err(GitError::read(format!("the bytes of {path}")))?;
-        match self.size(oid, path)? {
-            Some(size) if size > MAX_BYTES => Err(GitError::TooLarge { path: path.clone(), size }),
+        match self.header(oid, path)? {
+            Some((size, _)) if size > MAX_BYTES => {
+                Err(GitError::TooLarge { path: path.clone(), size })
+            }
             _ => self.read(oid, path),
         }
     }
+}
+
+/// Whether git was told that objects of this clone are elsewhere.
+fn is_partial(repo: &Repository) -> bool {
+    let promised = |config: &git2::Config| -> Result<bool, git2::Error> {
+        let mut entries = config.entries(Some(r"^remote\..*\.(promisor|partialclonefilter)$"))?;
+        Ok(entries.next().is_some_and(|entry| entry.is_ok()))
+    };
+    repo.config().is_ok_and(|config| {
+        config.get_entry("extensions.partialclone").is_ok() || promised(&config).unwrap_or(false)
+    })
 }
 
 /// The entry of that name. libgit2 takes no NUL in a name.

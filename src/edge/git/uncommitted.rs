@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use git2::{IndexEntry, ObjectType, Oid};
 
-use super::{Checkout, GitError, GitTree, Kind, blob_id};
+use super::kind::{Kind, blob_id};
+use super::{Checkout, GitError, GitTree};
 use crate::domain::candidate::{Admission, Filter};
 use crate::domain::item::RepoPath;
 use crate::domain::tree::MAX_ITEM_BYTES;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::canon::Generation;
 use crate::domain::event::Verb;
 use crate::domain::item::{ItemKey, NA, Version};
+use crate::domain::mask::masked_pointer;
 
 use super::words::{MAX_WORDS, clean};
 use crate::edge::secrets::Secrets;
@@ -130,7 +131,7 @@ fn refusal(row: &Value, secrets: &Secrets) -> Verdict {
     let mut told: Vec<String> = Vec::new();
     for reason in reasons {
         let message = reason.get("message").and_then(Value::as_str).or_else(|| reason.as_str());
-        let message = clean(&secrets.mask(message.unwrap_or_default()), MAX_WORDS);
+        let message = clean(&secrets.words(message.unwrap_or_default(), MAX_WORDS), MAX_WORDS);
         if told.len() < MAX_REASONS && !message.is_empty() && !told.contains(&message) {
             told.push(message);
         }
@@ -142,7 +143,7 @@ fn refusal(row: &Value, secrets: &Secrets) -> Verdict {
     };
     let pointer = reasons.iter().find_map(|reason| {
         let place = reason.get("ajvError").unwrap_or(reason).get("instancePath")?.as_str()?;
-        place.starts_with('/').then(|| clean(&secrets.mask(place), MAX_WORDS))
+        place.starts_with('/').then(|| clean(&masked_pointer(&secrets.mask(place)), MAX_WORDS))
     });
     Verdict::Refused { why, pointer }
 }

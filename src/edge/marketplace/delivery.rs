@@ -105,8 +105,9 @@ pub(super) enum Errand {
     Apply(Group),
     /// The change, until its request is made.
     Delete(Option<Change>),
-    /// A deletion whose 404 is not the marketplace's, until it is looked at.
-    Confirm(Option<Change>),
+    /// A deletion whose answer is not the marketplace's, and its status, until
+    /// it is looked at.
+    Confirm(Option<(Change, u16)>),
 }
 
 /// Items that go in one request, as long as the server takes them so.
@@ -241,7 +242,7 @@ pub(super) enum Request {
     Post { parcels: Vec<Parcel>, body: bytes::Bytes },
     ReadBack(Doubt),
     Delete(Change),
-    Confirm(Change),
+    Confirm((Change, u16)),
     Check(Check),
 }
 
@@ -251,7 +252,7 @@ pub(super) enum Done {
     Post { parcels: Vec<Parcel>, length: usize, result: Result<Reply, CallError> },
     ReadBack(Doubt, Result<Option<Value>, CallError>, Duration),
     Delete(Change, Result<Reply, CallError>),
-    Confirm(Change, Result<Option<Value>, CallError>, Duration),
+    Confirm((Change, u16), Result<Option<Value>, CallError>, Duration),
     Check(Check, Result<bool, CallError>),
 }
 
@@ -296,10 +297,10 @@ impl Marketplace {
                 let result = self.delete(&change.key, generation).await;
                 Done::Delete(change, result)
             }
-            Request::Confirm(change) => {
+            Request::Confirm(doubtful) => {
                 let begun = Instant::now();
-                let result = self.document(&change.key, generation).await;
-                Done::Confirm(change, result, begun.elapsed())
+                let result = self.document(&doubtful.0.key, generation).await;
+                Done::Confirm(doubtful, result, begun.elapsed())
             }
             Request::Check(check) => {
                 let result = self.has_image(&check.location, check.name.digest).await;

@@ -186,7 +186,7 @@ impl Http {
             endpoint: connection.endpoint.clone(),
             request_timeout: connection.patience.request,
             paused_until: Mutex::new(None),
-            secrets: Mutex::new(Secrets::default()),
+            secrets: Mutex::new(Secrets::of_proxies()),
             log: None,
             in_flight: InFlight::default(),
         })

@@ -16,6 +16,7 @@ use crate::domain::compare::differences;
 use crate::domain::event::NOT_ASKED;
 use crate::domain::images::{ImageLocation, ImageLocations, ImageName};
 use crate::domain::item::{Digest, ImageSlot, Item, ItemKey, NA, Version};
+use crate::domain::mask::masked_pointer;
 use crate::domain::plan::{Live, Look};
 use crate::domain::tree::Tree;
 
@@ -337,7 +338,7 @@ impl Sight {
     fn without(mut self, secrets: &Secrets) -> Self {
         self.object_id = self.object_id.filter(|id| !secrets.are_in(id));
         for pointer in &mut self.fields {
-            *pointer = secrets.mask(pointer);
+            *pointer = masked_pointer(&secrets.mask(pointer));
         }
         self
     }

@@ -20,9 +20,13 @@ use super::images::Uploaded;
 use super::observe::is_as_sent;
 use super::words;
 
-/// Why an item is not deleted that was answered 404 and is there.
-pub(super) const NOT_THE_MARKETPLACE: &str =
-    "the deletion was answered 404, but not in the words of the marketplace";
+/// Why it is not known whether an item was deleted, or why one is there whose
+/// deletion was answered.
+pub(super) fn not_the_marketplace(status: u16) -> String {
+    format!(
+        "the deletion was answered {status}, but not in the words of the marketplace; is a proxy or a sign-in page in the way?"
+    )
+}
 
 impl<T, S, E> Dispatch<'_, '_, T, S, E>
 where
@@ -50,8 +54,8 @@ where
                     lane.errand = Errand::Confirm(Some(doubtful));
                 }
             }
-            (Errand::Confirm(_), Done::Confirm(change, result, took)) => {
-                self.confirmed(change, result, took);
+            (Errand::Confirm(_), Done::Confirm(doubtful, result, took)) => {
+                self.confirmed(doubtful, result, took);
             }
             // An errand makes only its own requests.
             (Errand::Apply(_) | Errand::Delete(_) | Errand::Confirm(_), _) => {}
@@ -131,8 +135,14 @@ where
         result: Result<Reply, CallError>,
     ) {
         let reply = match result {
-            Ok(reply) if reply.is_success() => return self.answered(group, parcels, &reply),
-            Ok(reply) => reply,
+            Ok(mut reply) => {
+                // A server that refuses a value likes to repeat it.
+                reply.secrets.note_documents(parcels.iter().map(|parcel| &parcel.document));
+                if reply.is_success() {
+                    return self.answered(group, parcels, &reply);
+                }
+                reply
+            }
             Err(CallError::Unsendable { why }) => {
                 let refused = |parcel: Parcel| rejected(parcel.change, why.clone(), None);
                 return self.tell(Sent::Outcomes(parcels.into_iter().map(refused).collect()));
@@ -243,9 +253,14 @@ where
         self.tell(Sent::Outcomes(vec![outcome]));
     }
 
-    /// Returns the change if the answer leaves open whether the item is gone:
-    /// a proxy that lost the marketplace answers 404 too.
-    fn deleted(&mut self, change: Change, result: Result<Reply, CallError>) -> Option<Change> {
+    /// Returns the change and the status if the answer leaves open whether the
+    /// item is gone: a proxy that lost the marketplace answers 404 too, and one
+    /// that wants somebody to sign in answers 200 with a page.
+    fn deleted(
+        &mut self,
+        change: Change,
+        result: Result<Reply, CallError>,
+    ) -> Option<(Change, u16)> {
         let reply = match result {
             Ok(reply) => reply,
             Err(CallError::Unsendable { why }) => {
@@ -258,11 +273,14 @@ where
             }
         };
         let outcome = match reply.status {
-            200..=299 => applied(change, Verb::Deleted, None, reply.took),
+            // 204 (`marketplace-api.md` §4.4): there is nothing more to say.
+            200..=299 if reply.body.is_empty() || words::is_json_object(&reply.body) => {
+                applied(change, Verb::Deleted, None, reply.took)
+            }
             404 if words::is_json_object(&reply.body) => {
                 applied(change, Verb::Deleted, None, reply.took)
             }
-            404 => return Some(change),
+            status @ (200..=299 | 404) => return Some((change, status)),
             400 | 409 | 412 | 422 | 423 => rejected(change, reply.refusal(), None),
             _ => {
                 let err = self.market.failure(&reply, "delete items");
@@ -274,17 +292,16 @@ where
         None
     }
 
-    /// What a look says of a deletion that was answered 404 by nobody knows
-    /// whom.
+    /// What a look says of a deletion that was answered by nobody knows whom.
     fn confirmed(
         &mut self,
-        change: Change,
+        (change, status): (Change, u16),
         result: Result<Option<Value>, CallError>,
         took: Duration,
     ) {
         let outcome = match result {
             Ok(None) => applied(change, Verb::Deleted, None, took),
-            Ok(Some(_)) => transient(change, NOT_THE_MARKETPLACE.to_owned(), None),
+            Ok(Some(_)) => transient(change, not_the_marketplace(status), None),
             Err(err) => return self.fail_or_end(change, err),
         };
         self.tell(Sent::Outcomes(vec![outcome]));

@@ -15,7 +15,7 @@ use super::client::Marketplace;
 use super::delivery::{Errand, Lane, Parcel, Request, applied, rejected, transient};
 use super::dispatch::{Dispatch, Sending, Sent};
 use super::error::{CallError, SendError};
-use super::outcome::NOT_THE_MARKETPLACE;
+use super::outcome::not_the_marketplace;
 use super::pack::{Weight, pack, startable};
 use super::streak::Streak;
 use super::upload::Upload;
@@ -40,7 +40,8 @@ impl Marketplace {
     /// Sends the changes, each at most once in a request of its own fate, four
     /// requests in flight. Adoptions and forgotten records need none.
     ///
-    /// Every change that was tried has one outcome at the sink. Creations and
+    /// Every change that was tried has one outcome at the sink, also after the
+    /// sink failed. Creations and
     /// updates go before deletions. What has no outcome when this returns was
     /// not tried, because `stop` was set or an error ended the sending.
     ///
@@ -104,7 +105,7 @@ where
             Sent::Outcomes(outcomes) | Sent::Unsent(outcomes) => outcomes.is_empty(),
             Sent::Uploaded(_) => false,
         };
-        if is_empty || matches!(self.ending, Some(SendError::Sink(_))) {
+        if is_empty {
             return;
         }
         if let Sent::Outcomes(outcomes) = &sent {
@@ -113,7 +114,10 @@ where
                 .filter(|outcome| matches!(outcome.result, Err(Failure::Transient { .. })));
             self.behind.extend(failed.map(|outcome| outcome.change.key.item_id.clone()));
         }
-        if let Err(err) = (self.sink)(sent) {
+        // Also after the sink failed: what is on its way must not be forgotten.
+        if let Err(err) = (self.sink)(sent)
+            && !matches!(self.ending, Some(SendError::Sink(_)))
+        {
             self.ending = Some(SendError::Sink(err));
         }
     }
@@ -232,12 +236,12 @@ where
         }
     }
 
-    fn confirm(&mut self, change: Change, gate: &Gate) -> Option<Request> {
+    fn confirm(&mut self, (change, status): (Change, u16), gate: &Gate) -> Option<Request> {
         if matches!(gate, Gate::Open) {
-            return Some(Request::Confirm(change));
+            return Some(Request::Confirm((change, status)));
         }
         // It was tried, so it has an outcome.
-        let why = NOT_THE_MARKETPLACE.to_owned();
+        let why = not_the_marketplace(status);
         self.tell(Sent::Outcomes(vec![transient(change, why, None)]));
         None
     }
@@ -255,9 +259,9 @@ where
                 }
                 return None;
             }
-            Errand::Confirm(change) => {
-                let change = change.take()?;
-                return self.confirm(change, &gate);
+            Errand::Confirm(doubtful) => {
+                let doubtful = doubtful.take()?;
+                return self.confirm(doubtful, &gate);
             }
             Errand::Apply(group) => group,
         };

@@ -46,7 +46,7 @@ pub(super) fn of_body(body: &[u8], secrets: &Secrets) -> String {
         let said = ["message", "error_description", "error"]
             .iter()
             .filter_map(|field| fields.get(*field).and_then(Value::as_str))
-            .map(|text| clean(&secrets.mask(text), MAX_WORDS))
+            .map(|text| clean(&secrets.words(text, MAX_WORDS), MAX_WORDS))
             .find(|text| !text.is_empty());
         return said.unwrap_or_else(|| "no reason given".to_owned());
     }
@@ -57,7 +57,7 @@ pub(super) fn of_body(body: &[u8], secrets: &Secrets) -> String {
     } else if text.starts_with('<') {
         "an HTML page (a proxy or a wrong endpoint?)".to_owned()
     } else {
-        clean(&secrets.mask(text), MAX_EXCERPT)
+        clean(&secrets.words(text, MAX_EXCERPT), MAX_EXCERPT)
     }
 }
 

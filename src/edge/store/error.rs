@@ -99,7 +99,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Anything else that SQLite reports.
-    #[error("the state in {} cannot be read or written", .path.display())]
+    #[error("the state in {} cannot be read or written; check its disk and run again: what was sent and not recorded is found then", .path.display())]
     Database {
         /// The database.
         path: PathBuf,

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// Each entry brings the layout one further; `PRAGMA user_version` counts
 /// them. An entry that was released is never changed.
-const LAYOUTS: [&str; 2] = [include_str!("layout_1.sql"), include_str!("layout_2.sql")];
+const LAYOUTS: [&str; 3] =
+    [include_str!("layout_1.sql"), include_str!("layout_2.sql"), include_str!("layout_3.sql")];
 
 /// How many layouts are known here.
 fn known() -> i64 {
@@ -31,6 +32,15 @@ fn known() -> i64 {
 /// The database of a state directory.
 pub(super) fn path_in(dir: &Path) -> PathBuf {
     dir.join("state.db")
+}
+
+/// What tells a file from another of the same name: its device and its number.
+pub(super) type Number = (u64, u64);
+
+/// The number of a database; none if it is not there, or has lost its content.
+pub(super) fn number(path: &Path) -> Option<Number> {
+    let found = std::fs::metadata(path).ok().filter(|found| found.len() > 0)?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Makes the directory, for its owner alone.

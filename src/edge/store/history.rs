@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rusqlite::{Connection, Row as SqlRow, Transaction};
 
 use super::Store;
@@ -37,8 +37,11 @@ const COLUMNS: &str = "item_id, version, at, commit_id, action, reason, result, 
 /// The same of a layout that does not have all of them: a reader changes
 /// nothing, not even what is old.
 fn columns(connection: &Connection) -> Result<String, Fault> {
-    let layout: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let names = if layout < 2 { COLUMNS.replace("author", "NULL") } else { COLUMNS.to_owned() };
+    let names = if rows::layout(connection)? < 2 {
+        COLUMNS.replace("author", "NULL")
+    } else {
+        COLUMNS.to_owned()
+    };
     Ok(names)
 }
 
@@ -194,13 +197,21 @@ pub(super) fn append(
 }
 
 /// Drops a bounded number of the rows that are too old, the oldest first.
-pub(super) fn prune_by_age(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), Fault> {
-    let Ok(oldest) = now.checked_sub(HISTORY_AGE) else {
+///
+/// The deletions of this commit stay: the delete guard counts them, and a clock
+/// that is years ahead must not make room for more.
+pub(super) fn prune_by_age(
+    transaction: &Transaction<'_>,
+    settling: &Settling,
+) -> Result<(), Fault> {
+    let Ok(oldest) = settling.now.checked_sub(HISTORY_AGE) else {
         return Ok(());
     };
     // Times of equal length compare as texts; the part of a second that some
     // carry does not matter here.
-    let sql = "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE at < ?1 ORDER BY at LIMIT ?2)";
-    transaction.prepare_cached(sql)?.execute((oldest.to_string(), DROPPED_AT_ONCE))?;
+    let sql = "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE at < ?1
+        AND NOT (commit_id = ?3 AND result = 'Deleted') ORDER BY at LIMIT ?2)";
+    let commit = &settling.commit.0;
+    transaction.prepare_cached(sql)?.execute((oldest.to_string(), DROPPED_AT_ONCE, commit))?;
     Ok(())
 }

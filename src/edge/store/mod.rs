@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::domain::event::Outcome;
+use crate::domain::event::{Change, Outcome};
 use crate::domain::ledger::{Ledger, Settling};
 use crate::domain::status::Status;
 
@@ -49,6 +49,8 @@ pub struct Store {
     connection: Connection,
     /// The database, for messages.
     path: PathBuf,
+    /// Which file that was when it was opened.
+    file: Option<file::Number>,
     identity: Identity,
     moved_from: Option<String>,
     /// Held for as long as this lives; a reader has none.
@@ -64,7 +66,7 @@ impl Store {
     /// [`StoreError::OtherUse`], [`StoreError::Newer`],
     /// [`StoreError::Damaged`] and [`StoreError::NotState`] leave the file as
     /// it is.
-    pub fn open(dir: &Path, identity: &Identity, now: Timestamp) -> Result<Self, StoreError> {
+    pub fn open(dir: &Path, asked: &Identity, now: Timestamp) -> Result<Self, StoreError> {
         file::make_dir(dir)?;
         let lock = lock::take(dir, now)?;
         let path = file::path_in(dir);
@@ -74,20 +76,20 @@ impl Store {
         if let Some(found) = &found
             && !file::is_unused(&path)?
         {
-            same_use(dir, found, identity)?;
+            same_use(dir, found, asked)?;
         }
-        let connection = file::open_to_write(&path, identity)?;
-        let is_other = found.as_ref().is_some_and(|found| found != identity);
-        let moved_from =
-            found.map(|found| found.source).filter(|source| *source != identity.source);
-        let mut store =
-            Self { connection, path, identity: identity.clone(), moved_from, lock: Some(lock) };
+        let connection = file::open_to_write(&path, asked)?;
+        let is_other = found.as_ref().is_some_and(|found| found != asked);
+        let moved_from = found.map(|found| found.source).filter(|source| *source != asked.source);
+        let file = file::number(&path);
+        let (identity, lock) = (asked.clone(), Some(lock));
+        let mut store = Self { connection, path, file, identity, moved_from, lock };
         if is_other {
             store.write(|transaction| {
                 let sql = "UPDATE meta SET value = ?2 WHERE name = ?1";
-                transaction.execute(sql, ("endpoint", &identity.endpoint))?;
-                transaction.execute(sql, ("company", &identity.company))?;
-                transaction.execute(sql, ("source", &identity.source))?;
+                transaction.execute(sql, ("endpoint", &asked.endpoint))?;
+                transaction.execute(sql, ("company", &asked.company))?;
+                transaction.execute(sql, ("source", &asked.source))?;
                 Ok(())
             })?;
         }
@@ -108,7 +110,8 @@ impl Store {
         let Some((connection, identity)) = file::open_to_read(&path)? else {
             return Ok(None);
         };
-        Ok(Some(Self { connection, path, identity, moved_from: None, lock: None }))
+        let (file, moved_from, lock) = (None, None, None);
+        Ok(Some(Self { connection, path, file, identity, moved_from, lock }))
     }
 
     /// What this state is for.
@@ -151,28 +154,34 @@ impl Store {
                 rows::save(transaction, &outcome.change.key, ledger)?;
                 history::append(transaction, outcome, settling)?;
             }
-            history::prune_by_age(transaction, settling.now)
+            history::prune_by_age(transaction, settling)
         })
     }
 
-    /// Notes that a pass is about to write to the marketplace. On a full or
-    /// read-only disk this fails, and nothing is sent that could not be
-    /// recorded.
+    /// Notes that a pass is about to make these changes, of which `ledger`
+    /// says what is in doubt from now on. On a full or read-only disk this
+    /// fails, and nothing is sent that could not be recorded.
     ///
     /// # Errors
     /// [`StoreError::Gone`] if the files are not those that were opened.
-    pub fn note_pass(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub fn note_pass(
+        &mut self,
+        ledger: &Ledger,
+        changes: &[Change],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.check_place()?;
         self.write(|transaction| {
             let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES ('last_pass', ?1)";
             transaction.execute(sql, [now.to_string()])?;
-            Ok(())
+            changes.iter().try_for_each(|change| rows::save_doubt(transaction, &change.key, ledger))
         })
     }
 
     fn check_place(&self) -> Result<(), StoreError> {
         let Some((dir, lock)) = self.path.parent().zip(self.lock.as_ref()) else { return Ok(()) };
-        if lock.is_in(dir) && self.path.exists() {
+        let there = file::number(&self.path);
+        if lock.is_in(dir) && there.is_some() && there == self.file {
             Ok(())
         } else {
             Err(StoreError::Gone { dir: dir.to_owned() })

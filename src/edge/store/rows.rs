@@ -33,7 +33,21 @@ pub(super) fn load(connection: &Connection) -> Result<Ledger, Fault> {
             Rejection { circumstances: digest(row, 2)?, why: row.get(3)?, at: time(row, 4)? };
         ledger.rejections.insert(key(row, "the rejections")?, rejection);
     }
+    // A reader changes nothing, not even an old layout.
+    if layout(&moment)? >= 3 {
+        let mut query = moment.prepare("SELECT item_id, version, digest FROM doubts")?;
+        let mut found = query.query([])?;
+        while let Some(row) = found.next()? {
+            let sent: Option<[u8; 32]> = row.get(2)?;
+            ledger.doubts.insert(key(row, "the doubts")?, sent.map(Digest::from));
+        }
+    }
     Ok(ledger)
+}
+
+/// Which layout it has.
+pub(super) fn layout(connection: &Connection) -> Result<i64, Fault> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
 fn ledger_row(row: &SqlRow<'_>) -> Result<Row, Fault> {
@@ -101,6 +115,28 @@ pub(super) fn save(
                 &rejection.why,
                 rejection.at.to_string(),
             ))?;
+        }
+    }
+    save_doubt(transaction, key, ledger)
+}
+
+/// Makes what is in doubt of one key what it is in `ledger`.
+pub(super) fn save_doubt(
+    transaction: &Transaction<'_>,
+    key: &ItemKey,
+    ledger: &Ledger,
+) -> Result<(), Fault> {
+    let name = (key.item_id.as_str(), key.version.to_string());
+    match ledger.doubts.get(key) {
+        None => {
+            let sql = "DELETE FROM doubts WHERE item_id = ?1 AND version = ?2";
+            transaction.prepare_cached(sql)?.execute((name.0, &name.1))?;
+        }
+        Some(sent) => {
+            let sql =
+                "INSERT OR REPLACE INTO doubts (item_id, version, digest) VALUES (?1, ?2, ?3)";
+            let sent = sent.as_ref().map(Digest::as_bytes);
+            transaction.prepare_cached(sql)?.execute((name.0, &name.1, sent))?;
         }
     }
     Ok(())

@@ -195,6 +195,10 @@ fn each_part_of_the_outside_has_one_caller() {
         refused(&one("src/edge/gitlike.rs", text), "src/edge/gitlike.rs:1: ");
     }
     refused(
+        &one("src/edge/git/remote/ssh.rs", "use std::process::{Child, Command};"),
+        "src/edge/git/remote/ssh.rs:1: one caller: `process::Command` belongs to no file",
+    );
+    refused(
         &one("src/cli.rs", "use std::process;\nfn f() { process::exit(1) }"),
         "src/cli.rs:2: one caller:",
     );

@@ -165,6 +165,8 @@ async fn a_redirection_is_followed_on_the_same_server_only() {
     to(&other.url(SERVED));
     let error = refused(&remote).await;
     assert!(error.to_string().contains("is not followed"), "{error}");
+    // Whole, so that it can be named: with its port.
+    assert!(error.to_string().contains(&other.url(SERVED)), "{error}");
     assert_eq!(other.seen().len(), 0);
 
     // For ever to itself.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use marketsync::domain::event::{Action, Failure, Outcome, Reason, Verb};
-use marketsync::domain::item::{Digest, ItemKey};
-use marketsync::domain::ledger::Ledger;
+use marketsync::domain::item::{CommitId, Digest, ItemKey};
+use marketsync::domain::ledger::{Ledger, Settling};
 use marketsync::domain::status::LastResult;
 use marketsync::edge::store::{HISTORY_AGE, HISTORY_ROWS, Store};
 
@@ -81,6 +81,23 @@ fn history_has_an_end() {
     assert_eq!(count(&store, &busy) + count(&store, &quiet), 0);
 }
 
+/// The delete guard counts the deletions of a commit: a clock that is years
+/// ahead makes no room for more.
+#[test]
+fn the_deletions_of_the_commit_at_hand_have_no_age() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let ledger = Ledger::default();
+    let gone = done(change(&key("gone", "NA"), Action::Delete, Reason::Removed), Verb::Deleted);
+    store.save(&ledger, &[gone], &at(NOW)).unwrap();
+    let ahead = at(NOW + HISTORY_AGE + HISTORY_AGE);
+    store.save(&ledger, &[], &ahead).unwrap();
+    assert_eq!(store.deletions_of(&ahead.commit).unwrap(), 1);
+    let next = Settling { commit: CommitId("2".repeat(40)), ..ahead.clone() };
+    store.save(&ledger, &[], &next).unwrap();
+    assert_eq!(store.deletions_of(&ahead.commit).unwrap(), 0);
+}
+
 /// A state as the first layout had it, with one item and one change of it.
 fn first_layout(dir: &Path) {
     let database = database(dir);
@@ -123,7 +140,7 @@ fn a_state_of_the_first_layout_is_read_and_then_brought_up_to_date() {
     assert_eq!(layout_of(dir.path()), 1, "reading changed nothing");
 
     let mut writer = open(dir.path());
-    assert_eq!(layout_of(dir.path()), 2);
+    assert_eq!(layout_of(dir.path()), 3);
     let mut ledger = writer.load_ledger().unwrap();
     assert_eq!(ledger.rows[&one].digest, Digest::of(b"before"));
     let edited = done(change(&one, Action::Update, Reason::Edited), Verb::Updated);

@@ -173,10 +173,15 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn end(mut self) -> Run {
+    pub(crate) fn end(self) -> Run {
+        self.end_within(PATIENCE)
+    }
+
+    /// The same for one that may take so long.
+    pub(crate) fn end_within(mut self, patience: Duration) -> Run {
         let mut run = Run { stdout: String::new(), stderr: String::new(), code: None };
         for _ in 0..2 {
-            match self.output.recv_timeout(PATIENCE) {
+            match self.output.recv_timeout(patience) {
                 Ok((true, text)) => run.stdout = text,
                 Ok((false, text)) => run.stderr = text,
                 Err(_) => {

@@ -113,6 +113,11 @@ impl Daemon {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes the log so far; from now on it begins with what comes next.
+    pub(crate) fn take_log(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The lines with this message.
     pub(crate) fn lines(&self, message: &str) -> Vec<Value> {
         self.log().into_iter().filter(|line| line["message"] == message).collect()

@@ -2,10 +2,11 @@
 //! hold, an empty one, a large one, and a hostile one.
 
 use marketsync::domain::diff::{
-    Against, Budget, Cause, Diff, Edit, Entry, Field, Fields, Left, MASK, Picture, Text, hunks,
+    Against, Budget, Cause, Diff, Edit, Entry, Field, Fields, Left, Picture, Text, hunks,
 };
 use marketsync::domain::event::{Action, Hold, Reason};
 use marketsync::domain::item::{CommitId, Digest, ItemType, RepoPath};
+use marketsync::domain::mask::MASK;
 use marketsync::domain::source::{Format, Outline, Place, Position, Problem};
 use serde_json::{Value, json};
 

@@ -134,7 +134,7 @@ pub(crate) fn broken(mut snapshot: Snapshot) -> Snapshot {
 
 pub(crate) fn ledger(rows: impl IntoIterator<Item = RowBuilder>) -> Ledger {
     let rows = rows.into_iter().map(|RowBuilder(key, row)| (key, row)).collect();
-    Ledger { rows, rejections: BTreeMap::new() }
+    Ledger { rows, ..Ledger::default() }
 }
 
 /// Everything is allowed; a pass at noon.

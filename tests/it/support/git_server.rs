@@ -31,6 +31,10 @@ pub(crate) enum Fault {
     None,
     /// Only this status, with these headers.
     Status(u16, Vec<(&'static str, String)>),
+    /// This status with a page for a browser.
+    Page(u16, &'static str),
+    /// The next request meets this, and those after it are served.
+    Once(Box<Fault>),
     /// The next request is sent to this location, and those after it are served.
     MovedOnce(String),
     /// No answer.
@@ -264,6 +268,10 @@ async fn answer(
                 Fault::MovedOnce(to) => Fault::Status(301, vec![("location", to)]),
                 other => other,
             },
+            Fault::Once(_) => match std::mem::take(fault) {
+                Fault::Once(fault) => *fault,
+                other => other,
+            },
             fault => fault.clone(),
         };
         (fault, settings.password.clone(), settings.old, settings.deep)
@@ -280,6 +288,10 @@ async fn answer(
                 response = response.header(*name, value);
             }
             return response.body(Body::empty()).unwrap();
+        }
+        Fault::Page(status, page) => {
+            let response = Response::builder().status(*status).header("content-type", "text/html");
+            return response.body(Body::from(*page)).unwrap();
         }
         Fault::Hang => std::future::pending::<()>().await,
         _ => {}

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::domain::diff::{Edit, Field, Hunk, Line, LineKind, MASK, Picture};
+use crate::domain::diff::{Edit, Field, Hunk, Line, LineKind, Picture};
+use crate::domain::mask::MASK;
 use crate::domain::report::diff::safe::{LINE_CHARS, shown, shown_pair, visible};
 
 /// The most lines of a field: two screens. Who wants more wants the file, or

@@ -144,7 +144,10 @@ impl HttpLink {
             check_answer(&response, guard, authorization.is_some(), "advertisement")?;
             return Ok(Self { client, base, authorization, response });
         }
-        Err(RemoteError::refused(format!("{} redirects again and again", guard.host)))
+        Err(RemoteError::refused(format!(
+            "{} redirects again and again; check the address, and the proxy if one is in the way",
+            guard.host
+        )))
     }
 
     /// Sends a request, whose answer is then what is read.
@@ -173,7 +176,7 @@ impl HttpLink {
 
 /// What the server gets to see of the keys.
 pub(super) fn secrets(url: &Url, keys: &Keys) -> Result<Secrets, RemoteError> {
-    let mut secrets = Secrets::default();
+    let mut secrets = Secrets::of_proxies();
     if let Some(password) = &keys.password {
         secrets.note(password.expose_secret());
     }
@@ -217,7 +220,9 @@ fn moved(asked: &Url, response: &Response, guard: &Guard) -> Result<Url, RemoteE
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| asked.join(location).ok());
     let Some(mut target) = target else {
-        return Err(RemoteError::refused(format!("{host} redirects, but says not where")));
+        return Err(RemoteError::refused(format!(
+            "{host} redirects, but says not where; check the address"
+        )));
     };
     let is_same = target.origin() == asked.origin() && target.query() == asked.query();
     let path = target.path().strip_suffix(REFS).map(str::to_owned);
@@ -229,8 +234,9 @@ fn moved(asked: &Url, response: &Response, guard: &Guard) -> Result<Url, RemoteE
             return Ok(target);
         }
     }
+    let port = target.port().map(|port| format!(":{port}")).unwrap_or_default();
     let shown = format!(
-        "{}://{}{}",
+        "{}://{}{port}{}",
         target.scheme(),
         target.host_str().unwrap_or_default(),
         target.path().trim_end_matches(REFS)
@@ -282,8 +288,12 @@ fn check_answer(
                 retry_after: retry_after(response),
             });
         }
-        300..=399 => format!("{host} redirects a request of git ({status}), which is not followed"),
-        _ => format!("{host} refuses the request ({status})"),
+        300..=399 => format!(
+            "{host} redirects a request of git ({status}), which is not followed; check the address, and the proxy if one is in the way"
+        ),
+        _ => format!(
+            "{host} refuses the request ({status}); check that this is the address that git clone takes"
+        ),
     };
     Err(RemoteError::refused(why))
 }

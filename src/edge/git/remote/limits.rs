@@ -79,7 +79,7 @@ impl Guard {
     /// Somebody else's words for an error, at most so many characters of them,
     /// and without what is secret.
     pub(super) fn words(&self, said: &str, longest: usize) -> String {
-        text::cut(&self.secrets.mask(said.trim()), longest)
+        text::cut(&self.secrets.words(said.trim(), longest), longest)
     }
 
     /// The result, unless `longest` or the time for the whole fetch passes

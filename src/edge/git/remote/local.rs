@@ -11,7 +11,8 @@ use super::error::RemoteError;
 use super::pack;
 use super::refs::{Refs, Tip, Wanted};
 use super::talk::Shallow;
-use crate::edge::git::{Kind, discover, peel};
+use crate::edge::git::kind::Kind;
+use crate::edge::git::{discover, peel};
 
 /// A repository whose commits are copied.
 pub(super) struct Origin {

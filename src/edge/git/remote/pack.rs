@@ -14,7 +14,8 @@ use super::error::RemoteError;
 use super::limits::{MAX_ENTRIES, MAX_OBJECTS, MAX_TREES_BYTES};
 use super::talk::Shallow;
 use crate::domain::text;
-use crate::edge::git::{Kind, MAX_TREE_BYTES, check_size, peel};
+use crate::edge::git::kind::Kind;
+use crate::edge::git::{MAX_TREE_BYTES, check_size, peel};
 
 /// The branch at which the clone's HEAD points.
 pub(super) const BRANCH: &str = "refs/heads/marketsync";

@@ -1,16 +1,24 @@
-//! Values that look like credentials are not shown: by the schema, by the name
+//! Values that look like credentials are not shown, wherever a document or a
+//! part of it is told of: by the schema, by the name
 //! of their field, by `valueType: secret`, and by what they look like.
 //!
 //! It is a guess in the safe direction. What refers to a credential and is none
 //! stays: the name of a Kubernetes secret, a placeholder.
 
+mod assigned;
+mod credentials;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::domain::diff::assigned::is_placeholder;
-use crate::domain::diff::credentials::{MASK, VALUES, masked_excerpt, masked_text, sounds_secret};
 use crate::domain::source::Problem;
+
+use assigned::is_placeholder;
+use credentials::{VALUES, masked_excerpt, sounds_secret};
+
+pub(crate) use credentials::masked_lines;
+pub use credentials::{MASK, masked_text};
 
 /// The members of a variable with `valueType: secret` that say which secret is
 /// meant (`marketplace-api.md` §7.5), not what is in it.
@@ -137,6 +145,20 @@ impl Mask {
         Value::Object(object.iter().map(member).collect())
     }
 
+    /// A problem without the credentials of the file that it is in. The line is
+    /// left out if it holds one, or may hold one that its name would tell.
+    pub fn problem(&self, problem: Problem) -> Problem {
+        without_credentials(self, problem)
+    }
+
+    /// What is masked in the values of a document, at most `limit` texts; none
+    /// if there are more.
+    pub fn hidden_texts(&self, document: &Value, limit: usize) -> Option<BTreeSet<String>> {
+        let mut found = BTreeSet::new();
+        collect_hidden(document, &self.document(document), &mut found);
+        (found.len() <= limit).then_some(found)
+    }
+
     fn is_secret(&self, name: &str) -> bool {
         self.names.contains(name) || self.claimed.contains(name) || sounds_secret(name)
     }
@@ -144,7 +166,7 @@ impl Mask {
 
 /// A masked value whose keys are masked, too; none of its members is lost if
 /// two look the same then.
-pub(super) fn with_masked_keys(value: Value) -> Value {
+pub(crate) fn with_masked_keys(value: Value) -> Value {
     match value {
         Value::Object(object) => {
             let (mut shown, mut twins) = (Map::new(), 1_usize);
@@ -164,7 +186,7 @@ pub(super) fn with_masked_keys(value: Value) -> Value {
 }
 
 /// A pointer whose steps are masked.
-pub(super) fn masked_pointer(pointer: &str) -> String {
+pub fn masked_pointer(pointer: &str) -> String {
     let step = |step: &str| {
         let masked = masked_text(&step.replace("~1", "/").replace("~0", "~"));
         masked.replace('~', "~0").replace('/', "~1")
@@ -172,11 +194,15 @@ pub(super) fn masked_pointer(pointer: &str) -> String {
     pointer.split('/').map(step).collect::<Vec<_>>().join("/")
 }
 
-/// A problem without the credentials of the file that it is in. The line is
-/// left out if it holds one, or may hold one that its name would tell.
-pub fn masked_problem(mut problem: Problem) -> Problem {
+/// A problem without the credentials that [`Mask::problem`] finds without
+/// knowing a schema.
+pub fn masked_problem(problem: Problem) -> Problem {
+    Mask::default().problem(problem)
+}
+
+fn without_credentials(mask: &Mask, mut problem: Problem) -> Problem {
     let steps: Vec<&str> = problem.pointer.iter().flat_map(|pointer| pointer.split('/')).collect();
-    let is_secret = steps.iter().any(|step| sounds_secret(step));
+    let is_secret = steps.iter().any(|step| mask.is_secret(step));
     let is_value = steps.last().is_some_and(|step| VALUES.contains(step));
     // The beginning of a long line, where a name could stand, is cut.
     let is_cut = |start: u32| problem.position.is_some_and(|at| at.column > start + 1);
@@ -184,6 +210,7 @@ pub fn masked_problem(mut problem: Problem) -> Problem {
         !is_secret
             && !is_value
             && !is_cut(excerpt.start)
+            && !mask.names.iter().any(|name| excerpt.text.contains(name))
             && masked_excerpt(&excerpt.text) == excerpt.text
     });
     problem.found = problem.found.map(|found| {
@@ -195,6 +222,50 @@ pub fn masked_problem(mut problem: Problem) -> Problem {
         *text = text.take().map(|text| masked_text(&text));
     }
     problem
+}
+
+/// What stands in `document` where `masked` has [`MASK`]: both have one shape.
+fn collect_hidden(document: &Value, masked: &Value, found: &mut BTreeSet<String>) {
+    match (document, masked) {
+        (Value::Object(object), Value::Object(masked)) => {
+            for (key, value) in object {
+                collect_hidden(value, masked.get(key).unwrap_or(&Value::Null), found);
+            }
+        }
+        (Value::Array(list), Value::Array(masked)) => {
+            list.iter()
+                .zip(masked)
+                .for_each(|(value, masked)| collect_hidden(value, masked, found));
+        }
+        (Value::String(text), Value::String(masked)) if masked == MASK => {
+            found.insert(text.clone());
+        }
+        (Value::String(text), Value::String(masked)) if text != masked => {
+            covered(text, masked, found);
+        }
+        (Value::Number(number), Value::String(_)) => {
+            found.insert(number.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// What of each line of `text` lies under a [`MASK`] of `masked`.
+fn covered(text: &str, masked: &str, found: &mut BTreeSet<String>) {
+    for (mut rest, masked) in text.split('\n').zip(masked.split('\n')) {
+        let mut kept = masked.split(MASK);
+        rest = rest.strip_prefix(kept.next().unwrap_or_default()).unwrap_or(rest);
+        for kept in kept {
+            // Nothing is kept behind the last one.
+            let end =
+                if kept.is_empty() { rest.len() } else { rest.find(kept).unwrap_or(rest.len()) };
+            let part = rest[..end].trim();
+            if !part.is_empty() {
+                found.insert(part.to_owned());
+            }
+            rest = rest.get(end + kept.len()..).unwrap_or_default();
+        }
+    }
 }
 
 /// Every text and number in it masked.
@@ -313,6 +384,15 @@ mod tests {
             mask.document(&document).to_string(),
             r#"{"a":[{"dockerImage":"(masked)","password":"(masked)","pin":"(masked)"},{"name":"X","value":"(masked)"}]}"#
         );
+    }
+
+    #[test]
+    fn what_is_hidden_is_known() {
+        let document = json!({"password": "p\"w", "pin": 1234, "x": ["https://u:pw1@h:1/ https://u:pw2@h"], "y": "a\ntoken: abc\nb"});
+        let mask = Mask::new(["pin".to_owned()].into());
+        let hidden = mask.hidden_texts(&document, 5).unwrap();
+        assert_eq!(hidden.into_iter().collect::<Vec<_>>(), ["1234", "abc", "p\"w", "pw1", "pw2"]);
+        assert_eq!(mask.hidden_texts(&document, 4), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::domain::diff::assigned::{
+use super::assigned::{
     Assignment, Found, MAX_NAME, QUOTES, from, is_block, is_name, is_placeholder, value,
 };
 
@@ -81,7 +81,7 @@ pub fn masked_text(text: &str) -> String {
 }
 
 /// The lines between the `\n` of a text, each masked.
-pub(super) fn masked_lines(text: &str) -> Vec<Cow<'_, str>> {
+pub(crate) fn masked_lines(text: &str) -> Vec<Cow<'_, str>> {
     let mut reader = Reader::default();
     text.split('\n').map(|line| reader.line(line)).collect()
 }
