@@ -8,6 +8,10 @@ check:
 test name="":
     cargo test {{ name }}
 
+# Searches for input that breaks a promise: so many seconds for each target of fuzz/. Wants cargo-fuzz, or the network to install it.
+fuzz seconds="60" *targets:
+    fuzz/run {{ seconds }} {{ targets }}
+
 # The form and the lints.
 lint:
     cargo fmt --check

@@ -15,6 +15,10 @@
 
 mod crash;
 mod findings;
+mod fuzz;
+#[expect(unreachable_pub, reason = "a library to the fuzzer")]
+#[path = "../../fuzz/src/lib.rs"]
+mod fuzzed;
 mod hostile;
 mod laws;
 mod matrix;

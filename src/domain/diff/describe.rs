@@ -100,30 +100,35 @@ impl Shown {
         Field { name, pointer, at, cause: change.cause, edit }
     }
 
-    /// The name of the field. An element of a list of texts is named by its
-    /// text, which may be what is masked.
+    /// The field for people. In a list of texts each is its own name, and it
+    /// may be a credential for where it stands.
     fn name(&self, change: &FieldChange) -> String {
-        let sides = [
-            (&change.live, self.before.pointer(&change.live_pointer)),
-            (&change.wanted, self.after.pointer(&change.pointer)),
-        ];
-        let hidden = sides.iter().filter(|(value, shown)| value.as_ref() != *shown);
-        let texts = hidden.filter_map(|(value, _)| value.as_ref()?.as_str());
-        let mut steps = texts.flat_map(|text| [text.to_owned(), Value::from(text).to_string()]);
-        let around = steps
-            .find_map(|step| change.name.strip_suffix(']')?.strip_suffix(&step)?.strip_suffix('['));
-        match around {
-            Some(around) => format!("{}[{MASK}]", masked_text(around)),
-            None => masked_text(&change.name),
+        let (text, shown) = match (&change.wanted, &change.live) {
+            (Some(wanted), _) => (wanted, self.after.pointer(&change.pointer)),
+            (None, live) => {
+                (live.as_ref().unwrap_or(&Value::Null), self.before.pointer(&change.live_pointer))
+            }
+        };
+        let is_element = change
+            .pointer
+            .rsplit('/')
+            .next()
+            .is_some_and(|step| step.bytes().all(|byte| byte.is_ascii_digit()));
+        if let (Some(plain), true) = (text.as_str(), is_element && shown != Some(text)) {
+            let spellings = [format!("[{plain}]"), format!("[{text}]")];
+            let list = spellings.iter().find_map(|step| change.name.strip_suffix(step.as_str()));
+            if let Some(list) = list {
+                return format!("{}[{MASK}]", masked_text(list));
+            }
         }
+        masked_text(&change.name)
     }
 
     fn edit(&mut self, change: &FieldChange) -> Edit {
         let (live, wanted) = (change.live.as_ref(), change.wanted.as_ref());
         if change.reordered {
-            let from = self.before.pointer(&change.live_pointer);
-            let to = self.after.pointer(&change.pointer);
-            return Edit::Reordered { from: texts(live, from), to: texts(wanted, to) };
+            let shown = self.after.pointer(&change.pointer);
+            return Edit::Reordered { from: names(live, shown), to: names(wanted, shown) };
         }
         let from = live.and_then(|_| self.before.pointer(&change.live_pointer));
         let to = wanted.and_then(|_| self.after.pointer(&change.pointer));
@@ -148,15 +153,20 @@ fn lines<'a>(value: Option<&'a Value>, shown: Option<&Value>) -> Option<Text<'a>
     (shown?.as_str()? == text.shown()).then_some(text)
 }
 
-/// Names of elements as they may be seen: those that the list as it may be
-/// seen still has. An element that is a text is its own name.
-fn texts(list: Option<&Value>, shown: Option<&Value>) -> Vec<String> {
-    let shown = shown.and_then(Value::as_array).into_iter().flatten();
-    let shown: BTreeSet<&str> = shown
-        .filter_map(|element| element.as_str().or_else(|| element.get("name")?.as_str()))
+/// The names of elements as they may be seen: as the list `shown` has them,
+/// which holds them all.
+fn names(list: Option<&Value>, shown: Option<&Value>) -> Vec<String> {
+    let elements = |list: Option<&Value>| list.and_then(Value::as_array).cloned();
+    let seen: BTreeSet<String> = elements(shown)
+        .into_iter()
+        .flatten()
+        .filter_map(|it| Some(it.as_str().or_else(|| it.get("name")?.as_str())?.to_owned()))
         .collect();
-    let list = list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    list.map(|name| if shown.contains(name) { name.to_owned() } else { MASK.to_owned() }).collect()
+    let name = |name: &Value| {
+        let name = masked_text(name.as_str()?);
+        Some(if seen.contains(&name) { name } else { MASK.to_owned() })
+    };
+    elements(list).into_iter().flatten().filter_map(|it| name(&it)).collect()
 }
 
 /// Where the file states a field. The type has two spellings, and is compared
@@ -243,6 +253,33 @@ mod tests {
         );
         let hidden = changes(json!({"password": "a\nb"}), json!({"password": "a\nc"}));
         assert_eq!(hidden[0].edit, Edit::Masked { value: json!("(masked)") });
+    }
+
+    #[test]
+    fn a_credential_is_no_name_of_itself() {
+        let found = changes(
+            json!({"apiKeys": ["hunter2", "two words", "hunter3"], "tags": ["a", "b", "c"]}),
+            json!({"apiKeys": ["hunter3", "hunter2", "hunter4"], "tags": ["c", "b", "d"]}),
+        );
+        let all = format!("{found:?}");
+        assert!(!all.contains("hunter") && !all.contains("two words"), "{all}");
+        let names: Vec<_> = found.iter().map(|field| (&*field.name, &*field.pointer)).collect();
+        assert_eq!(
+            names,
+            [
+                ("apiKeys[(masked)]", "/apiKeys/2"),
+                ("apiKeys[(masked)]", "/apiKeys/1"),
+                ("apiKeys", "/apiKeys"),
+                ("tags[d]", "/tags/2"),
+                ("tags[a]", "/tags/0"),
+                ("tags", "/tags"),
+            ]
+        );
+        let order = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+        let hidden = || order(["(masked)"; 2]);
+        assert_eq!(found[2].edit, Edit::Reordered { from: hidden(), to: hidden() });
+        let reordered = Edit::Reordered { from: order(["b", "c"]), to: order(["c", "b"]) };
+        assert_eq!(found[5].edit, reordered);
     }
 
     #[test]

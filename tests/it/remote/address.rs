@@ -30,7 +30,8 @@ fn an_address_is_shown_without_what_may_be_a_token() {
         ("git@h:a/b.git", "ssh://git@h/~/a/b.git"),
         ("git@h:/srv/a", "ssh://git@h/srv/a"),
         ("ssh://git@h:2222/a", "ssh://git@h:2222/a"),
-        ("ssh://h/~bob/a%20b", "ssh://h/~/~bob/a b"),
+        ("ssh://h/~bob/a%20b", "ssh://h/~bob/a b"),
+        ("ssh://me@h:22/~/a", "ssh://me@h/~/a"),
         ("git@[::1]:a", "ssh://git@[::1]/~/a"),
         ("file:///srv/a", "file:///srv/a"),
     ] {

@@ -193,7 +193,11 @@ impl fmt::Display for RemoteUrl {
                 };
                 let port =
                     if place.port == 22 { String::new() } else { format!(":{}", place.port) };
-                let slash = if place.path.starts_with('/') { "" } else { "/~/" };
+                let slash = match place.path.chars().next() {
+                    Some('/') => "",
+                    Some('~') => "/",
+                    _ => "/~/",
+                };
                 write!(f, "ssh://{user}{host}{port}{slash}{}", place.path)
             }
             Place::File(path) => write!(f, "file://{}", Path::new(path).display()),
