@@ -70,7 +70,7 @@ mod tests {
         let then = Clock::now();
         let mut clock = then;
         let at = |seconds| then.wall + SignedDuration::from_secs(seconds);
-        for second in [20, 40, 60] {
+        for second in [20_i64, 40, 60] {
             assert_eq!(clock.go_on(after(then, second.unsigned_abs(), 0)), None);
             assert_eq!(clock.wall, at(second), "it stands still");
         }
