@@ -329,8 +329,9 @@ async fn a_sink_that_fails_ends_the_sending() {
         })
         .await;
     assert!(matches!(result, Err(SendError::Sink("disk full"))));
-    assert_eq!(told, 1);
-    assert!(server.seen(POST).len() <= 4);
+    // What was on its way is told all the same; nothing new begins.
+    let sent = server.seen(POST).len();
+    assert!((1..=4).contains(&sent) && told == sent, "{told} of {sent}");
 }
 
 #[tokio::test]
