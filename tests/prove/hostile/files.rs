@@ -30,7 +30,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-fn together(site: &Site, bytes: ubytes) -> super::site::Expected {
+fn together(site: &Site, bytes: usize) -> super::site::Expected {
     let all = cases(bytes);
     for (name, bytes, _) in &all {
         site.bench.repo.write(&format!("items/{name}"), bytes);
