@@ -30,8 +30,8 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-fn together(site: &Site, size: usize) -> super::site::Expected {
-    let all = cases(size);
+fn together(site: &Site, bytes: usize) -> super::site::Expected {
+    let all = cases(bytes);
     for (name, bytes, _) in &all {
         site.bench.repo.write(&format!("items/{name}"), bytes);
     }
@@ -117,9 +117,9 @@ fn json(size: usize) -> Vec<Case> {
 
 fn yaml(size: usize) -> Vec<Case> {
     let nine = |n: usize| ["*a"; 9].map(|name| format!("{name}{n}")).join(",");
-    let bomb: String = (1..30).map(|n| format!("a{n}: &a{n} [{}]\n", nine(n - 1))).collect();
-    let merge: String =
-        (1..30).map(|n| format!("a{n}: &a{n} {{<<: [{}], y{n}: 1}}\n", nine(n - 1))).collect();
+    let bomb = each(29, 1, "\n", |n| format!("a{}: &a{} [{}]", n + 1, n + 1, nine(n)));
+    let merge =
+        each(29, 1, "\n", |n| format!("a{}: &a{} {{<<: [{}], y{n}: 1}}", n + 1, n + 1, nine(n)));
     let wide = each(size / 2, 4, "\n", |_| "- *a".to_owned());
     let cases: Vec<(&'static str, String, &'static str)> = vec![
         ("bomb.yaml", format!("a0: &a0 [x,x,x,x,x,x,x,x,x]\n{bomb}"), "grows too large"),

@@ -271,11 +271,11 @@ fn forged() -> Vec<Row> {
 }
 
 /// Small in the repository, and larger than everything.
-fn bomb(site: &Site, size: u64) -> Expected {
+fn bomb(site: &Site, bytes: u64) -> Expected {
     let repo = &site.bench.repo;
     let file = repo.path().join("items/bomb.json");
     let zeros = std::fs::File::create(file).unwrap();
-    zeros.set_len(size).unwrap();
+    zeros.set_len(bytes).unwrap();
     repo.git(&["config", "core.bigFileThreshold", "10g"]);
     repo.write("items/image.json", pretty(&with_image(sidecar("image"), "bomb.json")));
     repo.write("items/schema.json", pretty(&set(sidecar("schema"), "/$schema", "bomb.json")));
