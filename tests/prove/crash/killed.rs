@@ -85,24 +85,21 @@ impl World {
         let log = self.scene.bench.home.path().join("victim.log");
         let mut victim = Victim::start(self.command(runs, more), log);
         let length = self.lengths[usize::from(runs)];
-        match chance.u8(..2) {
-            0 => {
-                let routes = [Route::Token, Route::Upload, Route::Apply, Route::Apply];
-                let (route, count) = (chance.choice(routes).unwrap(), chance.u64(3..7) / 3);
-                let handle = self.scene.bench.handle().clone();
-                let latest = Instant::now() + length * 2;
-                pass(&mut victim, || handle.calls(route) >= count || Instant::now() >= latest);
-                // Often at once: what follows is a matter of milliseconds.
-                let late = chance.f64().powi(3);
-                let pause = Instant::now() + Duration::from_millis(30).mul_f64(late);
-                pass(&mut victim, || Instant::now() >= pause);
-            }
-            _ => {
-                let most = u64::try_from(length.as_micros()).unwrap();
-                let until = Duration::from_micros(chance.u64(..most));
-                let began = Instant::now();
-                pass(&mut victim, || began.elapsed() >= until);
-            }
+        if chance.bool() {
+            let routes = [Route::Token, Route::Upload, Route::Apply, Route::Apply];
+            let (route, count) = (chance.choice(routes).unwrap(), chance.u64(3..7) / 3);
+            let handle = self.scene.bench.handle().clone();
+            let latest = Instant::now() + length * 2;
+            pass(&mut victim, || handle.calls(route) >= count || Instant::now() >= latest);
+            // Often at once: what follows is a matter of milliseconds.
+            let late = chance.f64().powi(3);
+            let pause = Instant::now() + Duration::from_millis(30).mul_f64(late);
+            pass(&mut victim, || Instant::now() >= pause);
+        } else {
+            let most = u64::try_from(length.as_micros()).unwrap();
+            let until = Duration::from_micros(chance.u64(..most));
+            let began = Instant::now();
+            pass(&mut victim, || began.elapsed() >= until);
         }
         let run = victim.kill();
         // What it sent with its last breath.
@@ -141,7 +138,8 @@ impl World {
         let began = Instant::now();
         let run = if runs {
             let daemon = Daemon::of(&self.scene.bench, &self.source, &[EVENTS, more].concat());
-            daemon.settles(commit);
+            // Shown when the pass over it has come to its end.
+            daemon.until("it has read the commit", |daemon| daemon.status()["commit"] == commit);
             self.lengths[1] = (self.lengths[1] + began.elapsed() * 3) / 4;
             Run::clone(&daemon.stop())
         } else {
