@@ -146,7 +146,7 @@ fn told(lived: Result<(), TestError<Vec<Step>>>) {
 #[test]
 fn histories_keep_the_laws() {
     let mut findings = Findings::begin("laws", &["kind", "what", "times"]);
-    let cases = rounds(64, 6000);
+    let cases = rounds(32, 2500);
     let lab = Lab::new();
     let tally = RefCell::new(Tally::default());
     let lived = runner(cases, findings.seed).run(&history(), |steps| {
@@ -167,7 +167,7 @@ fn histories_keep_the_laws() {
 #[test]
 fn the_same_history_is_told_in_the_same_bytes() {
     let mut findings = Findings::begin("laws-same", &["histories", "differences"]);
-    let cases = rounds(16, 1500);
+    let cases = rounds(8, 500);
     let lab = Lab::new();
     told(
         runner(cases, findings.seed)

@@ -111,7 +111,8 @@ impl<'a> History<'a> {
         self.allowed = allowed;
         let import = self.catalogue.as_commit(&message, !self.commit.is_empty());
         self.repo.git_with(&["fast-import", "--quiet", "--force"], &import);
-        self.commit = self.repo.git(&["rev-parse", "HEAD"]);
+        let head = self.repo.path().join(".git/refs/heads/main");
+        self.commit = fs::read_to_string(head).unwrap().trim().to_owned();
     }
 
     /// Puts everything in order that keeps a commit from being applied.

@@ -395,6 +395,36 @@ fn quarrel() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
+/// A daemon in which something fails, and what it does before that is due and
+/// after; a version above one that waits.
+fn patience() -> impl Strategy<Value = Vec<Step>> {
+    let on = prop_oneof![2 => Just(On::Get), 3 => Just(On::Apply), 1 => Just(On::Delete)];
+    (on, kind(), 0..KEYS.len(), field(), any::<bool>()).prop_map(
+        |(on, kind, item, field, prune)| {
+            let beat = Pass {
+                by: By::Beat(false),
+                looks: Looks::New,
+                prune,
+                after: After::AtOnce,
+                ..WHOLE
+            };
+            let first = if on == On::Delete {
+                vec![Edit::Remove(item), Edit::Set(item + 1, field)]
+            } else {
+                vec![Edit::Set(item, field)]
+            };
+            let fault = Weather { on, kind: fit(on, kind), times: Some(1), item: Some(item) };
+            vec![
+                Step::Commit(first, None),
+                Step::Pass(Pass { faults: vec![fault], ..beat.clone() }),
+                Step::Commit(vec![Edit::Set(item + 1, Field::Name(1))], None),
+                Step::Pass(beat.clone()),
+                Step::Pass(Pass { after: After::Minutes, ..beat }),
+            ]
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Vec<Step>> {
     let state = prop_oneof![Just(Step::Lose), Just(Step::Keep), Just(Step::Restore)];
     let one = |step: Step| vec![step];
@@ -404,6 +434,7 @@ fn step() -> impl Strategy<Value = Vec<Step>> {
         2 => state.prop_map(one),
         26 => pass().prop_map(|pass| vec![Step::Pass(pass)]),
         1 => quarrel(),
+        4 => patience(),
     ]
 }
 
