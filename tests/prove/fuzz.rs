@@ -78,7 +78,8 @@ fn every_folder_of_seeds_belongs_to_a_target() {
         assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "{name} has no file");
     }
     for folder in ["seeds", "cases"] {
-        for entry in fs::read_dir(fuzz.join(folder)).unwrap() {
+        let Ok(entries) = fs::read_dir(fuzz.join(folder)) else { continue };
+        for entry in entries {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(TARGETS.iter().any(|(known, _)| *known == name), "fuzz/{folder}/{name}");
         }
