@@ -377,7 +377,7 @@ async fn an_answer_of_a_stranger_deletes_nothing() {
         let (told, result) = send(&market(&server), &mut shop, changes).await;
         result.unwrap();
         assert_eq!((told.verb("gone"), told.outcomes().len()), (Verb::Deleted, 4));
-        assert!(told.trouble("there").0.contains("the deletion was answered, but not"));
+        assert!(told.trouble("there").0.contains(", but not in the words of the marketplace"));
         assert!(told.trouble("page").0.contains("not in the words of the marketplace"));
         assert!(told.trouble("busy").0.contains("502"));
     }
