@@ -63,23 +63,18 @@ pub fn check(data: &[u8]) {
     let shape = Shape { a: parts.byte(), b: parts.byte(), c: parts.byte() };
     let mut words = Words::of(parts);
     let diff = diff(&shape, &mut words);
-    scan::terminal(&render::text::diff(&diff));
-    scan::page(&render::html::diff(&diff));
-    scan::comment(&render::markdown::diff(&diff));
-    scan::json(&render::json::diff(&diff));
-    no_credential(&diff);
+    let (terminal, page) = (render::text::diff(&diff), render::html::diff(&diff));
+    let (comment, json) = (render::markdown::diff(&diff), render::json::diff(&diff));
+    scan::terminal(&terminal);
+    scan::page(&page);
+    scan::comment(&comment);
+    scan::json(&json);
+    no_credential(&[terminal, page, comment, json.to_string(), format!("{diff:?}")]);
     reports(&shape, &mut words);
     lists(&shape, &mut words);
 }
 
-fn no_credential(diff: &Diff) {
-    let all = [
-        render::text::diff(diff),
-        render::html::diff(diff),
-        render::markdown::diff(diff),
-        render::json::diff(diff).to_string(),
-        format!("{diff:?}"),
-    ];
+fn no_credential(all: &[String]) {
     for shown in all {
         if let Some(at) = shown.find(CANARY) {
             let around: String =

@@ -81,7 +81,8 @@ pub fn github(text: &str, problems: usize) {
             &["file", "line", "col", "title"]
         };
         assert_eq!(properties, expected, "{line:?}");
-        no_command(said);
+        // It stands in the middle of a line.
+        no_command(&format!("Error: {said}"));
     }
     assert_eq!(commands, problems, "{text:?}");
 }
