@@ -19,7 +19,7 @@ use super::parts::Parts;
 
 /// How long the largest work may take that the limits allow, on a busy machine
 /// and with everything watched.
-const LONGEST: Duration = Duration::from_secs(8);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// One case: a schema, a document, and another schema file `other.json` that
 /// the first may refer to, with zeros between them.

@@ -17,7 +17,7 @@ pub const BETWEEN: &[u8] = b"\n%%\n";
 const MOST: usize = 24;
 
 /// The longest that a conversation may take.
-const LONGEST: Duration = Duration::from_secs(8);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// An answer as it goes over the wire. Its first line is the status and what
 /// else is to be said in the head, and a body follows; what begins with

@@ -22,7 +22,7 @@ const MUTATIONS: (usize, usize) = (1_000, 100_000);
 const TIME: Duration = Duration::from_millis(900);
 
 /// How long one case may take. A fault of this kind takes minutes.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The longest mutation.
 const MAX_BYTES: usize = 4_096;
