@@ -137,7 +137,7 @@ fn problem(at: u8, words: &mut Words) -> Problem {
     let path = path(words);
     let text = words.next();
     let start = usize::from(at) * 7 % (text.len() + 1);
-    let problem = if at % 2 == 0 {
+    let problem = if at.is_multiple_of(2) {
         Problem::at(&path, &text, start..start + 3, words.next())
     } else {
         Outline::new(Format::Json, &text).problem(&path, &words.next(), Place::Value, words.next())

@@ -19,8 +19,11 @@ pub mod state;
 pub mod webhook;
 pub mod yaml_source;
 
+/// What a target does with an input: it panics if a promise is broken.
+pub type Check = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [(&str, Check); 11] = [
     ("answers", answers::check),
     ("canonical", canonical::check),
     ("configuration", configuration::check),

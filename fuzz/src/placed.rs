@@ -76,7 +76,7 @@ pub fn values(
                 open.extend(members.iter().map(|(key, value)| {
                     let step = key.replace('~', "~0").replace('/', "~1");
                     (format!("{pointer}/{step}"), Some(key.as_str()), value)
-                }))
+                }));
             }
             serde_json::Value::Array(list) => open.extend(
                 list.iter().enumerate().map(|(at, value)| (format!("{pointer}/{at}"), None, value)),

@@ -77,7 +77,7 @@ pub fn talk<T, F: Future<Output = T>>(
                 let answer = answers.next().unwrap_or_default();
                 tokio::task::spawn_local(async move {
                     // Who hangs up first does not matter.
-                    let _ = serve(stream, &answer).await;
+                    let _ = Box::pin(serve(stream, &answer)).await;
                 });
             }
         });

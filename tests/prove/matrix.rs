@@ -127,13 +127,17 @@ fn every_call_meets_every_fault() {
         ]);
     }
     findings.note(format!("{} cells of {}.", done.len(), cells().len()));
-    pairs_without_meaning().into_iter().for_each(|line| findings.note(line));
+    for line in pairs_without_meaning() {
+        findings.note(line);
+    }
     let wrong: Vec<_> = done
         .iter()
         .filter(|(_, outcome)| !outcome.wrong.is_empty())
         .map(|(cell, outcome)| format!("{cell:?}: {}", outcome.wrong[0]))
         .collect();
-    wrong.iter().for_each(|line| findings.note(line.clone()));
+    for line in &wrong {
+        findings.note(line.clone());
+    }
     assert!(wrong.is_empty(), "{} cells are wrong", wrong.len());
 }
 

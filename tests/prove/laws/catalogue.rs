@@ -19,6 +19,7 @@ pub(crate) fn name_of(number: usize) -> Name {
     format!("{item} {version}")
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a field that is there or not")]
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Doc {
     name: u8,
@@ -32,6 +33,7 @@ struct Doc {
     foreign: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn for itself")]
 #[derive(Debug, Clone, PartialEq, Default)]
 struct File {
     doc: Doc,

@@ -112,7 +112,7 @@ impl<'a> History<'a> {
         let import = self.catalogue.as_commit(&message, !self.commit.is_empty());
         self.repo.git_with(&["fast-import", "--quiet", "--force"], &import);
         let head = self.repo.path().join(".git/refs/heads/main");
-        self.commit = fs::read_to_string(head).unwrap().trim().to_owned();
+        fs::read_to_string(head).unwrap().trim().clone_into(&mut self.commit);
     }
 
     /// Puts everything in order that keeps a commit from being applied.
@@ -205,6 +205,7 @@ impl<'a> History<'a> {
         Source::open(&options).unwrap()
     }
 
+    #[expect(clippy::too_many_lines, reason = "a pass from its beginning to its end")]
     fn pass<'s>(&mut self, pass: &'s Pass, tally: &mut Tally) -> Result<Witness<'s>, String> {
         tally.add("step", kind(&pass.by));
         self.now += match pass.after {

@@ -123,7 +123,7 @@ impl Lab {
         let object = document.as_object_mut().unwrap();
         match what {
             Meddling::Name(value) => {
-                drop(object.insert("name".to_owned(), json!(format!("Name {value}"))))
+                drop(object.insert("name".to_owned(), json!(format!("Name {value}"))));
             }
             Meddling::Repository(None) => drop(object.remove("repositoryUrl")),
             Meddling::Repository(Some(value)) => {

@@ -288,7 +288,7 @@ fn order(pass: &Pass, now: i64) -> Order {
             ),
         },
         rate: 1000,
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
         hurry: never.clone(),
         again: match pass.by {
             By::Apply => Again::Now,

@@ -101,6 +101,7 @@ pub(crate) enum Turn {
 }
 
 /// A pass, and what it meets.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the pass")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pass {
     pub(crate) by: By,

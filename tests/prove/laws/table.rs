@@ -41,6 +41,7 @@ pub(crate) struct Decision {
 }
 
 /// What a pass was asked to do, and what it rests on.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the pass")]
 #[derive(Debug, Clone)]
 pub(crate) struct Facts<'a> {
     pub(crate) wishes: &'a Wishes,
@@ -65,6 +66,7 @@ pub(crate) fn decide(
     look: Look,
 ) -> Option<(&'static str, &'static str)> {
     let edited = || wanted != row.map(|row| &row.wanted);
+    #[expect(clippy::match_same_arms, reason = "a row of the table each")]
     match (wanted.is_some(), row.is_some(), look) {
         (true, false, Look::Unknown) => Some(("create", "unobserved")),
         (true, false, Look::Absent) => Some(("create", "new")),

@@ -61,7 +61,9 @@ fn read_only(cell: &Cell) -> Outcome {
     let (state, mut command) = (scene.bench.state(), scene.command(args(cell)));
     let files: Vec<PathBuf> =
         fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.iter().for_each(|file| rights(file, 0o400));
+    for file in &files {
+        rights(file, 0o400);
+    }
     rights(&state, 0o500);
     if is_mighty(&state) {
         if !has("setpriv") {
@@ -78,7 +80,9 @@ fn read_only(cell: &Cell) -> Outcome {
     wrong.extend(unsaid(cell, &run));
     wrong.extend(nothing_done(&scene, run.code));
     rights(&state, 0o700);
-    files.iter().for_each(|file| rights(file, 0o600));
+    for file in &files {
+        rights(file, 0o600);
+    }
     wrong.extend(scene.converges(&run, &[]));
     if !wrong.is_empty() {
         wrong.push(run.to_string());

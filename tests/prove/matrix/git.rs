@@ -16,6 +16,7 @@ use crate::world::wanted;
 /// The path of the repository below what the server serves.
 const SERVED: &str = "checkout/.git";
 
+#[expect(clippy::too_many_lines, reason = "a cell from its beginning to its end")]
 pub(super) fn run(cell: &Cell) -> Outcome {
     if backend().is_none() {
         return Outcome::default();

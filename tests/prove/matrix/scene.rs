@@ -243,7 +243,7 @@ impl Scene {
 }
 
 /// The longest that a pass without trouble may take.
-pub(super) const PASS: Duration = Duration::from_secs(60);
+pub(super) const PASS: Duration = Duration::from_mins(1);
 
 fn item_id(item: &Value) -> &str {
     item["itemId"].as_str().unwrap()

@@ -124,7 +124,7 @@ pub(super) fn lies(
         let known = asked.wanted.contains_key(name) && before.status.contains_key(name);
         known && !off.contains(name)
     };
-    let open: Vec<_> = failed.iter().filter(|name| !is_mended(**name)).collect();
+    let open: Vec<_> = failed.iter().filter(|name| !is_mended(name)).collect();
     if run.code == Some(0) && !open.is_empty() {
         lies.push(format!("it exits 0, and the log ends with a failure of {open:?}"));
     }
@@ -225,9 +225,9 @@ fn of_the_record(
         let part = |row: Option<&Value>, field: &str| {
             row.and_then(|row| row[field].as_str()).map(str::to_owned)
         };
-        let lines = told.get(name).map_or(&[][..], Vec::as_slice);
-        let last = lines.last().map(|line| line.verb.as_str());
-        let claim = lines.iter().rev().find(|line| !matches!(&*line.verb, "Failed" | "Rejected"));
+        let history = told.get(name).map_or(&[][..], Vec::as_slice);
+        let last = history.last().map(|line| line.verb.as_str());
+        let claim = history.iter().rev().find(|line| !matches!(&*line.verb, "Failed" | "Rejected"));
         let says = format!("the record of {name} says {}", row.unwrap_or(&Value::Null));
         let digest = part(row, "digest");
         match claim.map(|claim| claim.verb.as_str()) {

@@ -292,7 +292,7 @@ fn a_server_that_repeats_a_document_is_not_quoted() {
     bench.commit(&documents(&whole));
     for (number, (document, secret)) in whole.iter().enumerate() {
         let text = document.to_string();
-        let value = text.split("\"").find(|word| word.contains(secret.as_str())).unwrap();
+        let value = text.split('"').find(|word| word.contains(secret.as_str())).unwrap();
         let value = value.trim_end_matches('\\').replace("\\n", "\n");
         let message = format!("must be one of a, b, and is '{value}'");
         let id = format!("item-{number}");

@@ -265,6 +265,7 @@ fn heard_no_key(heard: &[u8]) -> bool {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one place of a secret after the other")]
 fn no_password_of_a_proxy_is_told() {
     let mut findings = Findings::begin("secrets-proxy", &COLUMNS);
     let mut chance = findings.chance();

@@ -76,7 +76,9 @@ fn no_configuration_shows_a_secret() {
             if command == "run" {
                 let seen = format!("{config:?}");
                 assert!(seen.matches("REDACTED").count() >= 3, "{seen}");
-                ["git password", "hook", variable].iter().for_each(|place| hunt.used(place));
+                for place in ["git password", "hook", variable] {
+                    hunt.used(place);
+                }
             }
             keep(&mut hunt, command, &config);
         }

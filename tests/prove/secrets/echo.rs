@@ -1,6 +1,7 @@
 //! Servers that repeat what they were sent, in every place of an answer that
 //! somebody could tell of.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use axum::http::HeaderMap;
@@ -132,7 +133,7 @@ pub(crate) fn repeated(seen: &Seen, issued: Option<&Issued>) -> String {
     text.push_str(&String::from_utf8_lossy(&seen.body));
     if let Some(issued) = issued {
         // What a server of tokens knows beside what it was sent.
-        text.push_str(&format!(" refresh_token={} access_token={}", issued.refresh, issued.access));
+        write!(text, " refresh_token={} access_token={}", issued.refresh, issued.access).unwrap();
     }
     text
 }
@@ -142,7 +143,7 @@ pub(crate) fn credentials(headers: &HeaderMap) -> String {
     let mut text = String::new();
     for name in ["authorization", "proxy-authorization"] {
         let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else { continue };
-        text.push_str(&format!("{name}: {value} which is {} ", plain(value)));
+        write!(text, "{name}: {value} which is {} ", plain(value)).unwrap();
     }
     text
 }
@@ -214,6 +215,6 @@ fn header(text: &str) -> String {
 
 /// The last secret in it, as one word.
 fn word(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    words.filter(|word| word.len() >= 24).last().unwrap_or("nothing").chars().take(60).collect()
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.rfind(|word| word.len() >= 24).unwrap_or("nothing").chars().take(60).collect()
 }

@@ -92,15 +92,14 @@ fn fields(path: &str, text: &str) -> Vec<Field> {
         let head = code.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
         let head = head.trim_start_matches("pub ");
         if code.starts_with("#[derive(") {
-            derived = code.to_owned();
+            code.clone_into(&mut derived);
         } else if let Some(rest) =
             ["struct ", "enum "].iter().find_map(|word| head.strip_prefix(word))
         {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
             if code.ends_with('{') {
                 of = Some(name);
-                end = line[..line.len() - line.trim_start().len()].to_owned();
-                end.push('}');
+                end = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
             } else if let Some((_, kind)) = rest.split_once('(') {
                 let is_shown = derived.contains("Debug");
                 let kind = kind.trim_end_matches(");").to_owned();

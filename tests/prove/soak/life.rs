@@ -292,12 +292,12 @@ impl<'a> Life<'a> {
                 let picture = self.chance.u8(..PICTURES);
                 self.paint(picture);
             }
-            _ => return self.to_the_history(event),
+            _ => return self.disturb_history(event),
         }
         self.commit();
     }
 
-    fn to_the_history(&mut self, event: Event) {
+    fn disturb_history(&mut self, event: Event) {
         let repo = &self.bench.repo;
         match event {
             Event::Amend => {

@@ -64,8 +64,8 @@ impl Sample {
         let proc = Path::new("/proc").join(daemon.id().to_string());
         let status = fs::read_to_string(proc.join("status")).unwrap();
         let field = |name: &str| -> u64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse().unwrap()
+            let rest = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            rest.split_whitespace().next().unwrap().parse().unwrap()
         };
         let state = life.bench.state();
         let files = fs::read_dir(&state).unwrap();

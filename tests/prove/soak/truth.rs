@@ -121,7 +121,7 @@ impl Truth {
 
     /// The end of the log.
     pub(super) fn last_words(&self) -> String {
-        self.tail.iter().map(|line| format!("{line}\n")).collect()
+        self.tail.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     /// How many writes were told.
