@@ -299,7 +299,9 @@ fn no_password_of_a_proxy_is_told() {
     let shapes = [Shape::Message, Shape::Text, Shape::Percent, Shape::Entities, Shape::Headers];
     let odd = format!("{password}%2B%26");
     for (number, shape) in shapes.into_iter().enumerate() {
-        for at in if long() { PLACES.to_vec() } else { vec![[At::Look, At::Token][number % 2]] } {
+        for at in
+            if long() { PLACES[..4].to_vec() } else { vec![[At::Look, At::Token][number % 2]] }
+        {
             echo.set(Mode { at, status: 407, shape });
             for (name, words) in [
                 ("http", market(http)),
