@@ -33,6 +33,7 @@ fn an_address_is_shown_without_what_may_be_a_token() {
         ("ssh://h/~bob/a%20b", "ssh://h/~bob/a b"),
         ("ssh://me@h:22/~/a", "ssh://me@h/~/a"),
         ("git@[::1]:a", "ssh://git@[::1]/~/a"),
+        ("git@[0:0::001]:a", "ssh://git@[::1]/~/a"),
         ("file:///srv/a", "file:///srv/a"),
     ] {
         assert_eq!(shown(text), expected, "{text}");

@@ -137,7 +137,12 @@ fn ssh(user: Option<&str>, host: &str, port: u16, path: &str) -> Result<RemoteUr
             "a password in the address is not used with ssh; leave it out and name a key with --ssh-key-file",
         ));
     }
-    let (user, host) = (user.map(str::to_owned), host.to_ascii_lowercase());
+    // One spelling each, whichever form the address has.
+    let host = match host.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.to_ascii_lowercase(),
+    };
+    let user = user.map(str::to_owned);
     Ok(RemoteUrl { place: Place::Ssh(SshPlace { user, host, port, path: path.to_owned() }) })
 }
 
