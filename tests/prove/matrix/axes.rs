@@ -243,6 +243,7 @@ pub(super) fn without_meaning(call: Call, trouble: Trouble) -> Option<&'static s
         (Call::GitClone | Call::GitFetch, trouble) if trouble.is_of_rows() => {
             Some("the protocol of git has no rows of items")
         }
+        (Call::Versions, T::NotFound) => Some("404 says that the item went meanwhile"),
         (Call::Apply, T::FailedItems) => None,
         (_, T::FailedItems) => Some("only an apply answers for each item whether it went"),
         (Call::Apply | Call::List | Call::Versions, _) => None,

@@ -137,7 +137,7 @@ impl Wire {
             };
             self.left = self.left.checked_sub(chunk.len() as u64).ok_or_else(|| {
                 RemoteError::refused(format!(
-                    "{} sends more than marketsync takes: {} MiB for a list of refs, {} MiB for a pack",
+                    "{} sends more than marketsync takes: {} MiB for a list of refs, {} MiB for a pack; check that the address is that of the catalogue",
                     self.guard.host,
                     self.guard.limits.refs_bytes >> 20,
                     self.guard.limits.pack_bytes >> 20,
