@@ -1,6 +1,7 @@
 //! The laws, held against one pass: what it was given, what it said, what went
 //! over the wire, and what the marketplace and the disk have after it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use marketsync::domain::event::{Failure, Outcome, Rest, Verb};
@@ -149,11 +150,16 @@ impl Witness<'_> {
         seen
     }
 
-    fn plan(&self, looks: &BTreeMap<Name, Look>) -> BTreeMap<Name, Decision> {
+    fn plan(
+        &self,
+        looks: &BTreeMap<Name, Look>,
+        doubts: &BTreeSet<Name>,
+    ) -> BTreeMap<Name, Decision> {
         Facts {
             wishes: &self.wishes,
             records: &self.recorded,
             looks,
+            doubts,
             waiting: &self.waiting,
             correct: self.pass.correct,
             prune: self.pass.prune,
@@ -248,14 +254,26 @@ impl Witness<'_> {
         let decided = self.decisions();
         let said =
             |name: &Name| decided.get(name).map(|row| (row.action.as_str(), row.reason.as_str()));
-        let row_of = |name: &Name, look| {
-            decide(self.wishes.items.get(name), self.recorded.rows.get(name), look)
+        let row_of = |name: &Name, look, doubt| {
+            decide(self.wishes.items.get(name), self.recorded.rows.get(name), look, doubt)
         };
+        let doubts = RefCell::new(BTreeSet::new());
         let looks = self.looks(|name, there| {
-            let mut seen = self.seen(there).into_iter();
-            seen.find(|look| row_of(name, *look) == said(name)).unwrap_or(there)
+            let seen = self.seen(there);
+            let fits =
+                |doubt| seen.iter().copied().find(|&look| row_of(name, look, doubt) == said(name));
+            let in_doubt = || {
+                let look = fits(true).filter(|_| self.doubts.contains(name))?;
+                doubts.borrow_mut().insert(name.clone());
+                Some(look)
+            };
+            fits(false).or_else(in_doubt).unwrap_or(there)
         });
-        let plan = self.plan(&looks);
+        let mut doubts = doubts.into_inner();
+        let unseen = self.doubts.iter().filter(|name| !looks.contains_key(*name));
+        doubts
+            .extend(unseen.filter(|name| row_of(name, Look::Unknown, true) == said(name)).cloned());
+        let plan = self.plan(&looks, &doubts);
         let untold = self.ran.report.unattempted;
         for (name, row) in &decided {
             must(plan.get(name) == Some(row), || {
@@ -291,8 +309,10 @@ impl Witness<'_> {
         let mut plans = vec![decided];
         if !self.ran.report.planned || self.ran.report.unattempted > 0 {
             // What a pass that ended early did not come to is told by nobody.
-            plans.push(self.plan(&self.looks(|_, there| there)));
-            plans.push(self.plan(&self.looks(|_, _| Look::Unknown)));
+            for doubts in [&BTreeSet::new(), &self.doubts] {
+                plans.push(self.plan(&self.looks(|_, there| there), doubts));
+                plans.push(self.plan(&self.looks(|_, _| Look::Unknown), doubts));
+            }
         }
         let verb =
             |applied: &bool| if *applied { ["create", "update"] } else { ["delete", "delete"] };
@@ -335,7 +355,8 @@ impl Witness<'_> {
             .filter(|name| items.get(name) != rows.get(name).map(|row| &row.wanted))
             .collect();
         let decided: BTreeSet<Name> = self.decisions().into_keys().collect();
-        must(decided == differ, || {
+        let surplus: BTreeSet<Name> = decided.difference(&differ).cloned().collect();
+        must(decided.is_superset(&differ) && surplus.is_subset(&self.doubts), || {
             format!("{differ:?} differ from the ledger, decided was about {decided:?}")
         })?;
         let acts = self.decisions().values().any(|row| row.hold.is_none());

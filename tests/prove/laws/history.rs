@@ -35,6 +35,9 @@ pub(crate) struct Witness<'a> {
     /// What was acknowledged before, and after.
     pub(crate) recorded: Records,
     pub(crate) records: Records,
+    /// What was about to be sent earlier, and nobody knows what became of it.
+    /// The state says so; that it must is `doubts` of the big suite to show.
+    pub(crate) doubts: BTreeSet<Name>,
     /// What failed earlier and is not due, and what is.
     pub(crate) waiting: BTreeSet<Name>,
     pub(crate) due: BTreeSet<Name>,
@@ -219,6 +222,7 @@ impl<'a> History<'a> {
         let (waiting, due) = process.failed(&wishes, self.now, pass.by != By::Apply);
         let recorded = self.records.lock().unwrap().clone();
         super::checks::disk_is(&recorded, &process, &mut self.digests)?;
+        let doubts = process.ledger.doubts.keys().map(ToString::to_string).collect();
         let left_alone = process.market.retry_after().is_some();
         let before = lab.runtime.block_on(lab.truth());
         let handle = lab.handle();
@@ -260,6 +264,7 @@ impl<'a> History<'a> {
             after,
             recorded,
             records,
+            doubts,
             waiting,
             due,
             ran,

@@ -47,6 +47,9 @@ pub(crate) struct Facts<'a> {
     pub(crate) wishes: &'a Wishes,
     pub(crate) records: &'a Records,
     pub(crate) looks: &'a BTreeMap<Name, Look>,
+    /// Of what another document may have arrived than the last that was
+    /// acknowledged.
+    pub(crate) doubts: &'a BTreeSet<Name>,
     /// What failed and is not due.
     pub(crate) waiting: &'a BTreeSet<Name>,
     pub(crate) correct: bool,
@@ -64,12 +67,14 @@ pub(crate) fn decide(
     wanted: Option<&Wanted>,
     row: Option<&Row>,
     look: Look,
+    doubt: bool,
 ) -> Option<(&'static str, &'static str)> {
-    let edited = || wanted != row.map(|row| &row.wanted);
+    let edited = || doubt || wanted != row.map(|row| &row.wanted);
     #[expect(clippy::match_same_arms, reason = "a row of the table each")]
     match (wanted.is_some(), row.is_some(), look) {
         (true, false, Look::Unknown) => Some(("create", "unobserved")),
         (true, false, Look::Absent) => Some(("create", "new")),
+        (true, false, Look::Agrees) if doubt => Some(("update", "differs")),
         (true, false, Look::Agrees) => Some(("adopt", "already there")),
         (true, false, Look::Differs) => Some(("update", "differs")),
         (true, true, Look::Absent) => Some(("create", "missing")),
@@ -131,7 +136,11 @@ impl Facts<'_> {
         let mut plan = BTreeMap::new();
         for name in self.names() {
             let (wanted, row) = (self.wishes.items.get(&name), self.records.rows.get(&name));
-            let Some((action, reason)) = decide(wanted, row, self.look(&name)) else { continue };
+            let Some((action, reason)) =
+                decide(wanted, row, self.look(&name), self.doubts.contains(&name))
+            else {
+                continue;
+            };
             let hold = self.hold(&name, (action, reason)).map(str::to_owned);
             let (action, reason) = (action.to_owned(), reason.to_owned());
             plan.insert(name, Decision { action, reason, hold });
