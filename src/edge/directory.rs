@@ -2,7 +2,7 @@
 //! archive), or the work tree of one (`--working-tree`).
 //!
 //! A directory has no commits, so it is read until two readings agree and
-//! nothing was written for a moment ([`QUIET`]). Within
+//! nothing was written for a moment (`QUIET`). Within
 //! one reading each link is read once: Kubernetes publishes a `ConfigMap` by
 //! swapping one link, `..data`, and no reading sees both of its targets.
 
