@@ -53,6 +53,7 @@ fn what_is_no_address_is_refused_and_never_repeated() {
         ("ftp://h/s3cret", "write https://HOST/PATH"),
         ("ext::s3cret", "write https://HOST/PATH"),
         ("file://host/s3cret", "write file:///PATH"),
+        ("file:///a%19s3cret", "write https://HOST/PATH"),
         ("ssh://h/a%0as3cret", "write https://HOST/PATH"),
     ] {
         let said = refused(text);

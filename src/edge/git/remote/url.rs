@@ -108,6 +108,9 @@ impl FromStr for RemoteUrl {
                 let path = url.to_file_path().map_err(|()| {
                     UrlError("a file address has an absolute path and no host; write file:///PATH")
                 })?;
+                if path.to_string_lossy().chars().any(char::is_control) {
+                    return Err(UrlError(EXAMPLES));
+                }
                 Ok(Self { place: Place::File(path) })
             }
             "git" => Err(UrlError(
