@@ -104,7 +104,8 @@ fn gate(data: &[u8]) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case digits, as forges write a MAC.
+pub fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

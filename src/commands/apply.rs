@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::cli::LogFormat;
 use crate::commands::failure::CommandError;
-use crate::commands::market::{client, gone, setting, start_embedded};
+use crate::commands::market::{client, gone, rest_after, setting, start_embedded};
 use crate::commands::order::order;
 use crate::commands::progress::Progress;
 use crate::commands::remote::{Opened, open_once};
@@ -195,10 +195,6 @@ async fn passes(
 /// The source of a repeated pass; none for the first, which has one.
 fn anew(source: &Source, tries: usize) -> Result<Option<Source>, SourceError> {
     if tries > 1 { source.again().map(Some) } else { Ok(None) }
-}
-
-fn rest_after(error: &CycleError, market: &Marketplace) -> Rest {
-    if error.is_transient() { Rest::Retry { after: market.retry_after() } } else { Rest::Settled }
 }
 
 /// What a pass has done of a plan.

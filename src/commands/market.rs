@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::commands::failure::CommandError;
 use crate::config::{Connect, Endpoint};
+use crate::cycle::CycleError;
+use crate::domain::event::Rest;
 use crate::domain::item::Digest;
 use crate::edge::marketplace::{Call, Connection, Credential, Marketplace, Patience};
 use crate::edge::secret::Secret;
@@ -16,6 +18,11 @@ use crate::embedded::{self, EmbeddedError, Handle, Settings};
 
 /// The file of the embedded marketplace in the state directory.
 pub(super) const EMBEDDED_FILE: &str = "marketplace.jsonl";
+
+/// What is left to do after a pass that failed as a whole.
+pub(super) fn rest_after(error: &CycleError, market: &Marketplace) -> Rest {
+    if error.is_transient() { Rest::Retry { after: market.retry_after() } } else { Rest::Settled }
+}
 
 /// What a rejection holds for beside the item: the schemas and the credential.
 /// The secret itself does not enter, only whether its file changed.

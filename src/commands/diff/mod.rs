@@ -16,7 +16,7 @@ use tracing::info;
 
 use crate::cli::{DiffFormat, Drift};
 use crate::commands::failure::CommandError;
-use crate::commands::market::{client, gone, start_embedded_copy};
+use crate::commands::market::{client, gone, rest_after, start_embedded_copy};
 use crate::commands::order::order;
 use crate::commands::progress::Progress;
 use crate::commands::signals::Signals;
@@ -181,13 +181,7 @@ async fn live(
         found = Some((foreseen, witnessed));
         Ok(if failed { Rest::Retry { after: market.retry_after() } } else { Rest::Settled })
     };
-    let again = |error: &CycleError| {
-        if error.is_transient() {
-            Rest::Retry { after: market.retry_after() }
-        } else {
-            Rest::Settled
-        }
-    };
+    let again = |error: &CycleError| rest_after(error, market);
     let wait = |pause: Duration| progress.say(format!("trying again in {} s", pause.as_secs()));
     let stop = order.stop.clone();
     let ended = until_settled(LOOK_AGAIN_FOR, stop, look, again, wait).await;

@@ -12,16 +12,12 @@ use super::credentials::{LEVELS, Places};
 use super::echo::{At, Echo, Issued, Mode, SHAPES, STATUSES};
 use super::hunt::Hunt;
 use crate::findings::{Findings, long};
+use crate::fuzzed::webhook::hex;
 use crate::support::daemon::{BEATS, Daemon};
 use crate::support::front::call;
 use crate::support::git_server::{self, GitServer};
 use crate::support::market::COMPANY;
 use crate::support::sshd::{self, Sshd};
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one place of a secret after the other")]
